@@ -1,0 +1,34 @@
+"""Neural-network training as a dynamical system."""
+
+from chaosjax import datasets, models, probes, stats
+from chaosjax.evolve import Carry, advance, observe, start
+from chaosjax.precision import configure, enable_x64, use_cpu_devices
+from chaosjax.probe import Probe
+from chaosjax.problem import Problem, supervised
+from chaosjax.sweep import sweep
+from chaosjax.system import System, phase
+from chaosjax.training import TrainingState, training
+from chaosjax.transition import Transition
+
+__all__ = [
+    "Carry",
+    "Probe",
+    "Problem",
+    "System",
+    "TrainingState",
+    "Transition",
+    "advance",
+    "configure",
+    "datasets",
+    "enable_x64",
+    "models",
+    "observe",
+    "phase",
+    "probes",
+    "start",
+    "stats",
+    "supervised",
+    "sweep",
+    "training",
+    "use_cpu_devices",
+]

@@ -1,0 +1,46 @@
+"""Kernel initialisations of the theory of wide networks and of the studies, by name."""
+
+from collections.abc import Callable
+
+import jax
+from flax import nnx
+
+Initializer = Callable[..., jax.Array]
+
+INITIALIZERS: dict[str, Callable[[float], Initializer]] = {
+    "normal": lambda scale: nnx.initializers.normal(scale),
+    "lecun": lambda scale: nnx.initializers.variance_scaling(scale**2, "fan_in", "normal"),
+    "he": lambda scale: nnx.initializers.variance_scaling(2 * scale**2, "fan_in", "normal"),
+    "ntk": lambda scale: nnx.initializers.normal(scale),
+}
+"""With n = fan-in and σ = scale: normal N(0, σ²); lecun N(0, σ²/n); he N(0, 2σ²/n); ntk N(0, σ²), whose layer
+multiplies by 1/√n instead (Jacot et al., NeurIPS 2018)."""
+
+
+def initializer(name: str, scale: float) -> Initializer:
+    """The kernel initialisation of that name with standard deviation factor `scale`.
+
+    Raises:
+        ValueError: for an unknown name or a scale that is not positive.
+    """
+    if name not in INITIALIZERS:
+        raise ValueError(f"init={name!r} is not known; choose from {', '.join(INITIALIZERS)}")
+    if not scale > 0:
+        raise ValueError(f"init_scale={scale!r} must be positive")
+    return INITIALIZERS[name](scale)
+
+
+def activation(name: str | Callable) -> Callable[[jax.Array], jax.Array]:
+    """An activation function by the name it has in `flax.nnx` (tanh, sigmoid, relu, gelu, …), or the function itself.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    if callable(name):
+        return name
+    if name not in ACTIVATIONS:
+        raise ValueError(f"activation={name!r} is not known; choose from {', '.join(ACTIVATIONS)}, or give a function")
+    return getattr(nnx, name) if name != "linear" else lambda x: x
+
+
+ACTIVATIONS = ("tanh", "sigmoid", "relu", "gelu", "silu", "softplus", "elu", "leaky_relu", "linear")

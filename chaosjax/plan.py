@@ -1,0 +1,87 @@
+"""How cells are spread: batch size, chunk length and devices, by fixed rules."""
+
+from collections.abc import Callable, Sequence
+from math import ceil
+from typing import Any
+
+import jax
+import numpy as np
+from jax import lax
+from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import PyTree
+
+CPU_WORKING_SET = 4 * 2**20
+"""Bytes a batch may touch on one CPU core: about its share of the cache."""
+
+ACCELERATOR_SHARE = 0.4
+"""Share of an accelerator's memory that one batch may fill."""
+
+CHUNK_BYTES = 64 * 2**20
+"""Bytes of records that a chunk may hold."""
+
+CHUNKS_A_RUN = 24
+"""A run is stored in at least so many chunks: what a kill can cost."""
+
+
+def batch_size_for(working_set: int, cells: int, devices: Sequence[Any]) -> int:
+    """Cells run side by side: as many as fit the cache (CPU) or a share of the memory (GPU, TPU).
+
+    A power of two, at least 1, and no more than a device's share of the cells.
+
+    Args:
+        working_set: bytes one cell touches in a step.
+    """
+    limit = CPU_WORKING_SET
+    if devices[0].platform != "cpu":
+        limit = int(ACCELERATOR_SHARE * (devices[0].memory_stats() or {}).get("bytes_limit", 8 * 2**30))
+    fitting = max(1, limit // max(1, working_set))
+    power = 2 ** int(np.log2(fitting))
+    return min(power, ceil(cells / len(devices)))
+
+
+def chunk_for(records: int, record_bytes: int) -> int:
+    """Records a chunk: a run has at least `CHUNKS_A_RUN` chunks, a chunk at most `CHUNK_BYTES`."""
+    return max(1, min(ceil(records / CHUNKS_A_RUN), CHUNK_BYTES // max(1, record_bytes)))
+
+
+def spread(one_batch: Callable[..., PyTree], devices: Sequence[Any], batch_size: int) -> Callable[..., PyTree]:
+    """Runs ``one_batch(cells, shared)`` over all cells, batch after batch on every device.
+
+    Returns ``(cells, shared, batches) -> outputs`` for trees with a leading axis of
+    ``len(devices) · batches · batch_size`` cells, where `batches` is the number of batches a device runs. It is
+    traced data: XLA then compiles one loop body whatever the number of batches and devices, which is why results
+    are bitwise the same for all of them.
+    """
+    mesh = Mesh(np.asarray(devices), ("cells",))
+    over_cells, everywhere = PartitionSpec("cells"), PartitionSpec()
+
+    def local(cells: PyTree, shared: PyTree, batches: jax.Array) -> PyTree:
+        stacked = jax.tree.map(lambda leaf: leaf.reshape(-1, batch_size, *leaf.shape[1:]), cells)
+        count = jax.tree.leaves(stacked)[0].shape[0]
+
+        def batch(i: jax.Array) -> PyTree:
+            return jax.tree.map(lambda leaf: lax.dynamic_index_in_dim(leaf, i, keepdims=False), stacked)
+
+        def body(i: jax.Array, outputs: PyTree) -> PyTree:
+            result = one_batch(batch(i), shared)
+            return jax.tree.map(lambda out, leaf: lax.dynamic_update_index_in_dim(out, leaf, i, 0), outputs, result)
+
+        shapes = jax.eval_shape(lambda: one_batch(batch(np.int32(0)), shared))
+        empty = jax.tree.map(lambda leaf: jax.numpy.zeros((count, *leaf.shape), leaf.dtype), shapes)
+        outputs = lax.fori_loop(0, batches, body, empty)
+        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), outputs)
+
+    return jax.shard_map(
+        local,
+        mesh=mesh,
+        in_specs=(over_cells, everywhere, everywhere),
+        out_specs=over_cells,
+        check_vma=False,
+    )
+
+
+def padded(values: np.ndarray, batch_size: int, devices: int) -> np.ndarray:
+    """The cells, with the last repeated until every device has the same number of full batches."""
+    whole = devices * batch_size
+    missing = -len(values) % whole
+    return np.concatenate([values, np.repeat(values[-1:], missing, axis=0)])

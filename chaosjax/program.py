@@ -1,0 +1,229 @@
+"""A sweep's three compiled programs: start, advance and observe, over all cells, batches and devices."""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from math import prod
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import PyTree
+
+from chaosjax.evolve import Probes, advance, observe, start
+from chaosjax.plan import chunk_for, padded, spread
+from chaosjax.store import key_impls, unwrap_keys, wrap_keys
+from chaosjax.system import System
+
+
+class Layout(NamedTuple):
+    """Where cells run: `batch_size` side by side, batch after batch, on every device."""
+
+    devices: tuple[Any, ...]
+    batch_size: int
+
+    def sharding(self, over_cells: bool) -> NamedSharding:
+        """One device's share of the cells, or everything on every device."""
+        mesh = Mesh(np.asarray(self.devices), ("cells",))
+        return NamedSharding(mesh, PartitionSpec("cells") if over_cells else PartitionSpec())
+
+    def place(self, cells: PyTree) -> PyTree:
+        """Cells padded to whole batches, on their devices."""
+        pad = lambda leaf: padded(np.asarray(leaf), self.batch_size, len(self.devices))  # noqa: E731
+        return jax.device_put(jax.tree.map(pad, cells), self.sharding(over_cells=True))
+
+
+class Programs(NamedTuple):
+    """Compiled functions over all (padded) cells, and what identifies them.
+
+    Attributes:
+        start: ``() -> carry``.
+        advance: ``(carry, first, count) -> (carry, records)``: records `first`, …, `first + count - 1`,
+            ``[cells, chunk, ...]`` of which the first `count` are filled; the carry is donated.
+        observe: ``(carry, index) -> records``, ``[cells, ...]``.
+        template: shapes and dtypes of one cell's carry.
+        records: shapes and dtypes of one cell's records.
+        chunk: most records one call of `advance` can hold.
+        fingerprint: of the traced program, without its data.
+    """
+
+    start: Callable[[], PyTree]
+    advance: Callable[[PyTree, int, int], tuple[PyTree, dict[str, Any]]]
+    observe: Callable[[PyTree, int], dict[str, Any]]
+    template: PyTree
+    records: dict[str, Any]
+    chunk: int
+    fingerprint: str
+
+
+def build(
+    system: System,
+    probes: Probes,
+    cells: Mapping[str, np.ndarray],
+    constants: Mapping[str, float],
+    layout: Layout,
+    *,
+    stride: int,
+    records: int,
+    chunk: int | None,
+    noise_seed: int,
+    independent_noise: bool,
+) -> Programs:
+    """Traces each program once, for one batch, and compiles it for all of them.
+
+    Args:
+        cells: per cell, ``seed`` and every control parameter that is an axis.
+        constants: the control parameters that are no axis.
+        records: number of records of the whole run.
+        chunk: most records one call of `advance` can hold; None: by `plan.chunk_for`.
+    """
+    count = len(next(iter(cells.values())))
+    dtype = jnp.result_type(float)
+    placed = layout.place(
+        {
+            "theta": {name: values.astype(dtype) for name, values in cells.items() if name != "seed"},
+            "seed": cells["seed"].astype(np.uint32),
+            "index": np.arange(count, dtype=np.int32),
+        }
+    )
+    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), placed)
+
+    def theta_of(cell):
+        return {**constants, **cell["theta"]}
+
+    def noise_key_of(cell):
+        key = jax.random.key(noise_seed)
+        return jax.random.fold_in(key, cell["index"]) if independent_noise else key
+
+    def begin(cell):
+        return start(system, probes, jax.random.key(cell["seed"]), theta_of(cell))
+
+    def start_cell(cell, carry, shared):
+        nonlocal impls
+        carry = begin(cell)
+        impls = key_impls(carry)
+        return unwrap_keys(carry)
+
+    impls = None
+    template = jax.eval_shape(start_cell, one, (), ())
+
+    def observe_cell(cell, carry, index):
+        carry = wrap_keys(carry, impls)
+        return observe(system, probes, carry, index * stride, theta_of(cell), noise_key_of(cell))
+
+    record = jax.eval_shape(observe_cell, one, template, np.int32(0))
+    capacity = chunk or chunk_for(records, count * _bytes(record))
+
+    def advance_cell(cell, carry, span):
+        first, count = span
+
+        def block(i, state):
+            carry, filled = state
+            carry, records = advance(
+                system,
+                probes,
+                wrap_keys(carry, impls),
+                (first + i) * stride,
+                theta_of(cell),
+                noise_key_of(cell),
+                blocks=1,
+                stride=stride,
+            )
+            filled = jax.tree.map(
+                lambda buffer, new: lax.dynamic_update_index_in_dim(buffer, new[0], i, 0), filled, records
+            )
+            return unwrap_keys(carry), filled
+
+        empty = jax.tree.map(lambda leaf: jnp.zeros((capacity, *leaf.shape), leaf.dtype), record)
+        return lax.fori_loop(0, count, block, (carry, empty))
+
+    carry = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(
+            (len(placed["index"]), *leaf.shape), leaf.dtype, sharding=layout.sharding(over_cells=True)
+        ),
+        template,
+    )
+    zero = np.int32(0)
+    started = _compile(start_cell, layout, placed, (), zero)
+    advanced = _compile(advance_cell, layout, placed, carry, (zero, zero))
+    observed = _compile(observe_cell, layout, placed, carry, zero)
+    return Programs(
+        start=lambda: started.run((), zero),
+        advance=lambda carry, first, count: advanced.run(carry, (np.int32(first), np.int32(count))),
+        observe=lambda carry, index: observed.run(carry, np.int32(index)),
+        template=template,
+        records=record,
+        chunk=capacity,
+        fingerprint=hashlib.sha256((started.text + advanced.text).encode()).hexdigest(),
+    )
+
+
+class _Compiled(NamedTuple):
+    run: Callable[[PyTree, PyTree], PyTree]
+    text: str
+
+
+def working_set(
+    system: System,
+    probes: Probes,
+    axes: Mapping[str, np.ndarray],
+    constants: Mapping[str, float],
+    noise_seed: int,
+) -> int:
+    """Bytes that one cell touches in a step: the step's own, times how many phase points the cell carries."""
+    theta = {**constants, **{name: jnp.result_type(float).type(values[0]) for name, values in axes.items()}}
+    carry = jax.eval_shape(lambda: start(system, probes, jax.random.key(0), theta))
+    noise = jax.eval_shape(lambda: system.noise(jax.random.key(noise_seed), jnp.int32(0)))
+    step, data, _ = _hoist(lambda x, noise: system.step(x, theta, noise), carry.x, noise)
+    memory = jax.jit(step).lower(data, carry.x, noise).compile().memory_analysis()
+    touched = (memory.temp_size_in_bytes + memory.output_size_in_bytes) if memory else _bytes(carry.x)
+    return touched * max(1, round(_bytes(carry) / max(1, _bytes(carry.x))))
+
+
+def _bytes(tree: PyTree) -> int:
+    return sum(
+        prod(leaf.shape) * np.dtype(leaf.dtype).itemsize for leaf in jax.tree.leaves(jax.eval_shape(unwrap_keys, tree))
+    )
+
+
+def _hoist(function: Callable[..., PyTree], *args: PyTree) -> tuple[Callable[..., PyTree], list[Any], Any]:
+    """The function with the data it closes over as its first argument, that data, and the trace.
+
+    Embedded into a program, a training set would be copied and folded by the compiler.
+    """
+    traced, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
+    treedef = jax.tree.structure(shapes)
+
+    def hoisted(data: list[Any], *args: PyTree) -> PyTree:
+        return jax.tree.unflatten(treedef, jaxpr_as_fun(ClosedJaxpr(traced.jaxpr, data))(*jax.tree.leaves(args)))
+
+    return hoisted, traced.consts, traced
+
+
+def _compile(
+    one_cell: Callable[..., PyTree], layout: Layout, cells: PyTree, carry: PyTree, shared: PyTree
+) -> _Compiled:
+    """``one_cell(cell, carry, shared)`` over all cells, as a compiled ``(carry, shared) -> outputs``."""
+
+    def batch(leaf):
+        return jax.ShapeDtypeStruct((layout.batch_size, *leaf.shape[1:]), leaf.dtype)
+
+    one_batch, data, traced = _hoist(
+        jax.vmap(one_cell, in_axes=(0, 0, None)), *jax.tree.map(batch, (cells, carry)), shared
+    )
+    run = spread(lambda cells, shared: one_batch(shared[0], *cells, shared[1]), layout.devices, layout.batch_size)
+
+    def over_all(cells, carry, data, shared, batches):
+        return run((cells, carry), (data, shared), batches)
+
+    data = jax.device_put(data, layout.sharding(over_cells=False))
+    batches = np.int32(jax.tree.leaves(cells)[0].shape[0] // (len(layout.devices) * layout.batch_size))
+    program = jax.jit(over_all, donate_argnums=1).lower(cells, carry, data, shared, batches).compile()
+    return _Compiled(
+        run=lambda carry, shared: program(cells, carry, data, shared, batches),
+        text=re.sub(r"0x[0-9a-f]+", "", str(traced.jaxpr)),
+    )

@@ -1,0 +1,373 @@
+"""Runs a system with its probes over a grid of control parameters and seeds, into a labelled dataset."""
+
+import json
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from chaosjax import precision
+from chaosjax.axes import cells_of, checked_axes, known_parameters
+from chaosjax.evolve import Probes
+from chaosjax.plan import batch_size_for
+from chaosjax.probes.alive import alive
+from chaosjax.program import Layout, Programs, build, working_set
+from chaosjax.store import Checkpoint, Store, Variable, differences, flat_dims, pack, unpack
+from chaosjax.system import System
+
+DISPATCH_SECONDS = 0.7
+"""Aimed length of one call of the compiled program: how often progress moves and Ctrl-C is heard."""
+
+
+def sweep(
+    system: System,
+    probes: Probes,
+    axes: Mapping[str, Any],
+    *,
+    steps: int,
+    stride: int = 1,
+    noise: str = "common",
+    noise_seed: int = 0,
+    batch_size: int | str | None = None,
+    chunk: int | None = None,
+    store: str | Path | None = None,
+    resume: bool = False,
+    devices: Sequence[Any] | None = None,
+    progress: bool = True,
+    config: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Runs every cell of a grid in one compiled program and returns all records, labelled.
+
+    Records lie at t = 0, stride, …, steps: states are read at t, growth is what accumulated over (t − stride, t].
+    A cell that diverges turns to NaN and is reported by ``alive`` and ``diverged_at``; the run ends early when
+    every cell has. Results depend on the batch size by rounding, which chaos amplifies, and on nothing else:
+    devices, chunks and interruptions leave every bit in place.
+
+    Args:
+        probes: instruments by the name their records get; ``alive`` is added.
+        axes: values by control parameter, and ``seed`` for the initialisation; their order is the dataset's.
+        steps: number of steps.
+        stride: steps between records; divides steps.
+        noise: "common": all cells see the same minibatches; "independent": each its own.
+        noise_seed: seed of the noise.
+        batch_size: cells run side by side on a device; None: by a fixed rule from the memory a step touches;
+            "tune": the fastest of a few, measured. Stored with the result and kept on resume.
+        chunk: records between writes to the store (and checkpoints); None: by a fixed rule.
+        store: folder of a new zarr store, written chunk by chunk; None keeps the records in memory.
+        resume: continue the store if it is there (one that is finished is just opened), else begin it.
+        devices: default all local devices of JAX.
+        progress: show a bar with rate and time left on standard error.
+        config: plain values recorded with the result, such as the resolved Hydra configuration.
+
+    Returns:
+        one variable a record, dims ``(*axes, time, *own)``, with provenance in ``attrs``.
+
+    Raises:
+        ValueError: for bad axes, clocks or options, a store of another run, or a probe's own objection.
+        FileExistsError: for a store that exists, without resume.
+        OSError: for a store that cannot be written.
+    """
+    probes = {"alive": alive(), **probes}
+    axes = _checked(system, probes, axes, steps, stride, noise, batch_size, chunk)
+    earlier = Store.open(store) if resume and store is not None and Path(store).exists() else None
+    if earlier is not None:
+        batch_size = batch_size or int(earlier.identity["batch_size"])
+        chunk = earlier.chunk
+    elif store is not None:
+        Store.check_path(store)
+    begun = time.perf_counter()
+    devices = tuple(devices if devices is not None else jax.local_devices())
+    known = known_parameters(system, probes) or {}
+    constants = {name: value for name, value in known.items() if value is not None and name not in axes}
+    cells = {"seed": np.zeros(prod(map(len, axes.values())), np.int64), **cells_of(axes)}
+    records = steps // stride + 1
+    clocks = {"stride": stride, "records": records, "chunk": chunk}
+    noises = {"noise_seed": noise_seed, "independent_noise": noise == "independent"}
+
+    def build_for(size: int, cells: Mapping[str, np.ndarray]) -> Programs:
+        return build(system, probes, cells, constants, Layout(devices, size), **clocks, **noises)
+
+    if batch_size is None:
+        bytes_a_cell = working_set(system, probes, axes, constants, noise_seed)
+        batch_size = batch_size_for(bytes_a_cell, len(cells["seed"]), devices)
+    elif batch_size == "tune":
+        batch_size = _tuned(build_for, cells, len(devices))
+    programs = build_for(int(batch_size), cells)
+    variables = _variables(probes, programs)
+    identity = _identity(
+        system,
+        probes,
+        axes,
+        programs,
+        devices,
+        int(batch_size),
+        steps=steps,
+        stride=stride,
+        noise=noise,
+        noise_seed=noise_seed,
+    )
+    if earlier is None:
+        attrs = {"identity": identity, "config": _plain(config or {}), **_provenance(devices)}
+        times = np.arange(records) * stride
+        out = Store.create(store, axes, times, variables, programs.chunk, attrs)
+    else:
+        out = earlier
+        changed = differences(identity, out.identity)
+        if changed:
+            raise ValueError(
+                f"store: {store} holds another run ({'; '.join(changed)}); resume with its settings or choose another path"
+            )
+        if out.finished:
+            return out.dataset()
+    compiled = time.perf_counter()
+    layout = Layout(devices, int(batch_size))
+    finished = _run(programs, probes, out, layout, len(cells["seed"]), records, stride, progress)
+    out.finish(
+        {
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "compile_seconds": round(compiled - begun, 3),
+            "wall_seconds": round(finished.seconds, 3),
+            "cell_steps_per_second": round(len(cells["seed"]) * finished.index * stride / finished.seconds, 1),
+        }
+    )
+    return out.dataset()
+
+
+def _run(
+    programs: Programs,
+    probes: Probes,
+    out: Store,
+    layout: Layout,
+    cells: int,
+    records: int,
+    stride: int,
+    progress: bool,
+) -> Checkpoint:
+    """Drives the programs from the store's checkpoint, or the start, to the last record or the last cell's death."""
+    saved = out.load()
+    if saved is None:
+        carry = programs.start()
+        for name, probe in probes.items():
+            if probe.check is not None:
+                probe.check(carry.memories[name])
+        index, before = 0, 0.0
+    else:
+        shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((cells, *leaf.shape), leaf.dtype), programs.template)
+        carry = layout.place(unpack(saved.data, shapes))
+        index, before = saved.index, saved.seconds
+    diverged = out.read_diverged()
+    begun = time.perf_counter()
+    last = records - 1
+    count = 1
+    with _bar(progress, cells * last * stride, cells * index * stride) as moved:
+        try:
+            while index < last and np.isnan(diverged).any():
+                until = min(index - index % programs.chunk + programs.chunk, last)
+                first, parts = index, []
+                while index < until:
+                    asked = time.perf_counter()
+                    count = min(count, until - index)
+                    carry, filled = programs.advance(carry, index, count)
+                    parts.append(_on_host(filled, cells, count))
+                    index += count
+                    moved(cells * count * stride)
+                    took = time.perf_counter() - asked
+                    count = max(1, round(count * min(2.0, DISPATCH_SECONDS / took)))
+                chunk = {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
+                _note_deaths(diverged, chunk["alive"], first, stride)
+                out.write(first, chunk)
+                out.write_diverged(diverged)
+                if out.on_disk:
+                    state = pack(jax.tree.map(lambda leaf: leaf[:cells], jax.device_get(carry)))
+                    out.save(Checkpoint(index, state, before + time.perf_counter() - begun))
+            if index == last:
+                final = _on_host(jax.tree.map(lambda leaf: leaf[:, None], programs.observe(carry, last)), cells, 1)
+                _note_deaths(diverged, final["alive"], last, stride)
+                out.write(last, final)
+                out.write_diverged(diverged)
+        except KeyboardInterrupt:
+            remedy = "run again with resume=True to go on from the last chunk" if out.on_disk else "nothing was stored"
+            raise KeyboardInterrupt(f"stopped at t = {index * stride} of {last * stride}; {remedy}") from None
+    return Checkpoint(index, np.empty(0, np.uint8), before + time.perf_counter() - begun)
+
+
+def _checked(
+    system: System,
+    probes: Probes,
+    axes: Mapping[str, Any],
+    steps: int,
+    stride: int,
+    noise: str,
+    batch_size: Any,
+    chunk: int | None,
+) -> dict[str, np.ndarray]:
+    for name, value in {"steps": steps, "stride": stride, "chunk": chunk or 1}.items():
+        if value != int(value) or value < 1:
+            raise ValueError(f"{name}={value!r} must be a positive integer")
+    if steps % stride:
+        raise ValueError(
+            f"stride={stride} does not divide steps={steps}; records lie at multiples of it, the last step included"
+        )
+    if noise not in ("common", "independent"):
+        raise ValueError(f"noise={noise!r} must be 'common' or 'independent'")
+    if batch_size not in (None, "tune") and not (isinstance(batch_size, int) and batch_size > 0):
+        raise ValueError(f"batch_size={batch_size!r} must be a positive integer, 'tune' or None")
+    checked = checked_axes(system, probes, axes)
+    taken = {*checked, "time", "diverged_at"} & set(probes)
+    if taken:
+        raise ValueError(f"probes: '{taken.pop()}' is the name of an axis or of sweep's own; rename the probe")
+    return checked
+
+
+def _variables(probes: Probes, programs: Programs) -> dict[str, Variable]:
+    variables = {}
+    for name, record in programs.records.items():
+        probe = probes[name]
+        for entry, leaf in _entries(record).items():
+            dims = flat_dims(probe.dims, entry)
+            if len(dims) != len(leaf.shape):
+                raise ValueError(
+                    f"probe '{name}': its record has {len(leaf.shape)} axes, its dims name {len(dims)}: {dims}"
+                )
+            attrs = {**_plain(probe.attrs), **({"entry": entry} if entry else {})}
+            variables[_variable(name, entry)] = Variable((0, *leaf.shape), np.dtype(leaf.dtype), dims, attrs)
+    return variables
+
+
+def _entries(record: Any) -> dict[str, Any]:
+    return record if isinstance(record, dict) else {"": record}
+
+
+def _variable(name: str, entry: str) -> str:
+    return f"{name}_{entry}" if entry else name
+
+
+def _on_host(records: Mapping[str, Any], cells: int, count: int) -> dict[str, np.ndarray]:
+    fetched = jax.device_get(records)
+    return {
+        _variable(name, entry): leaf[:cells, :count]
+        for name, record in fetched.items()
+        for entry, leaf in _entries(record).items()
+    }
+
+
+def _note_deaths(diverged: np.ndarray, alive: np.ndarray, first: int, stride: int) -> None:
+    died = ~alive.all(axis=1) & np.isnan(diverged)
+    diverged[died] = (first + np.argmin(alive, axis=1)[died]) * stride
+
+
+def _tuned(build_for: Any, cells: Mapping[str, np.ndarray], devices: int) -> int:
+    """The batch size with the most cell-steps a second, over powers of two: stops at the first that is slower."""
+    best, best_rate, size = 1, 0.0, 1
+    while size <= max(1, len(cells["seed"]) // devices):
+        programs = build_for(size, {name: values[: size * devices] for name, values in cells.items()})
+        carry, _ = programs.advance(programs.start(), 0, 1)
+        rates = []
+        for index in range(1, 4):
+            begun = time.perf_counter()
+            carry, records = programs.advance(carry, index, 1)
+            jax.block_until_ready(records)
+            rates.append(size * devices / (time.perf_counter() - begun))
+        if max(rates) < best_rate:
+            break
+        best, best_rate, size = size, max(rates), 2 * size
+    return best
+
+
+def _identity(
+    system: System,
+    probes: Probes,
+    axes: Mapping[str, np.ndarray],
+    programs: Programs,
+    devices: Sequence[Any],
+    batch_size: int,
+    **clocks: Any,
+) -> dict[str, Any]:
+    """Everything that decides the numbers, as plain values."""
+    return _plain(
+        {
+            "axes": {name: values.tolist() for name, values in axes.items()},
+            "batch_size": batch_size,
+            **clocks,
+            "system": system.attrs,
+            "probes": {name: {**probe.attrs, **probe.theta} for name, probe in probes.items()},
+            "precision": precision.describe(),
+            "device": devices[0].device_kind,
+            "versions": {name: version(name) for name in ("jax", "jaxlib", "chaosjax")},
+            "program": programs.fingerprint,
+        }
+    )
+
+
+def _provenance(devices: Sequence[Any]) -> dict[str, Any]:
+    names = ("chaosjax", "jax", "jaxlib", "optax", "flax", "numpy", "xarray", "zarr")
+    return {
+        "versions": {name: version(name) for name in names},
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "devices": f"{len(devices)} × {devices[0].device_kind} ({devices[0].platform})",
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _commit() -> str:
+    root = Path(__file__).parents[1]
+    if not (root / ".git").exists():
+        return "not a checkout"
+    try:
+        command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def _plain(values: Any) -> Any:
+    return json.loads(
+        json.dumps(values, default=lambda value: value.tolist() if hasattr(value, "tolist") else str(value))
+    )
+
+
+@contextmanager
+def _bar(shown: bool, total: int, done: int) -> Iterator[Callable[[int], None]]:
+    columns = (
+        TextColumn("sweep"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
+        task = bar.add_task("sweep", total=total, completed=done, rate="")
+        begun, first = time.perf_counter(), done
+
+        def moved(steps: int) -> None:
+            nonlocal done
+            done += steps
+            bar.update(
+                task,
+                completed=done,
+                rate=f"{(done - first) / (time.perf_counter() - begun):,.0f} cell-steps/s",
+            )
+
+        yield moved

@@ -1,0 +1,157 @@
+"""Training as a map: any optax optimizer, full batch or minibatches, on any problem."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Int, PRNGKeyArray, PyTree
+
+from chaosjax.problem import Problem, describe
+from chaosjax.system import System, Theta, no_noise
+
+
+class TrainingState(NamedTuple):
+    """The phase point of training: parameters, optimizer state, and what else the network carries."""
+
+    params: PyTree
+    optimizer: PyTree
+    model: PyTree
+
+
+def training(
+    problem: Problem,
+    optimizer: Callable[..., optax.GradientTransformation],
+    *,
+    batch_size: int | None = None,
+    replacement: bool = False,
+) -> System:
+    """The map of one optimizer step, ``(w, s) → (w + u, s')`` with ``(u, s') = optimizer(∇L(w), s, w)``.
+
+    The optimizer is a factory: called inside every step with the control parameters it takes, it lets one
+    compiled program serve a whole grid of learning rates and adds no neutral directions to the phase space.
+    Every named argument of the factory is a control parameter; numeric defaults hold where no axis sets them.
+    An argument that the optimizer shares with the problem (``weight_decay`` of AdamW) is the optimizer's.
+
+    Args:
+        optimizer: any optax optimizer (``optax.sgd``, ``functools.partial(optax.adam, b1=0.95)``), or a function
+            of control parameters that returns a GradientTransformation; schedules and chains are made inside it.
+        batch_size: samples a step; None takes them all, and the map is deterministic.
+        replacement: draw each minibatch afresh; else each epoch is a new permutation, cut into
+            ``samples // batch_size`` minibatches (its remainder is left out that epoch).
+
+    Raises:
+        ValueError: for a batch size out of range, and, when run, for an optimizer argument without a value.
+    """
+    accepted = _arguments(optimizer)
+
+    def make(theta: Theta) -> optax.GradientTransformationExtraArgs:
+        given = theta if accepted is None else {name: theta[name] for name in accepted if name in theta}
+        return optax.with_extra_args_support(_build(optimizer, given))
+
+    def cast(theta: Theta, params: PyTree) -> Theta:
+        dtype = jnp.result_type(*jax.tree.leaves(params))
+        return {name: jnp.asarray(value, dtype) for name, value in theta.items()}
+
+    def init(key: PRNGKeyArray, theta: Theta) -> TrainingState:
+        params, model = problem.init(key, theta)
+        return TrainingState(params, make(cast(theta, params)).init(params), model)
+
+    def objective(params: PyTree, x: TrainingState, theta: Theta, indices: Int[Array, " b"] | None):
+        shared = theta if accepted is None else {name: theta[name] for name in theta if name not in accepted}
+        return problem.loss(params, x.model, shared, indices)
+
+    def step(x: TrainingState, theta: Theta, noise: Int[Array, " b"] | None) -> TrainingState:
+        theta = cast(theta, x.params)
+        (value, model), grads = jax.value_and_grad(objective, has_aux=True)(x.params, x, theta, noise)
+        updates, state = make(theta).update(
+            grads,
+            x.optimizer,
+            x.params,
+            value=value,
+            grad=grads,
+            value_fn=lambda params: objective(params, x, theta, noise)[0],
+        )
+        params: Any = optax.apply_updates(x.params, updates)
+        return TrainingState(params, state, model)
+
+    def loss(x: TrainingState, theta: Theta, noise: Int[Array, " b"] | None) -> Array:
+        return objective(x.params, x, cast(theta, x.params), noise)[0]
+
+    metrics = {
+        name: lambda x, theta, measure=measure: measure(x.params, x.model) for name, measure in problem.metrics.items()
+    }
+    return System(
+        init,
+        step,
+        noise=minibatches(problem.samples, batch_size, replacement),
+        loss=loss,
+        params=lambda x: x.params,
+        metrics=metrics,
+        theta=None if accepted is None else {**problem.theta, **accepted},
+        attrs={
+            **problem.attrs,
+            "optimizer": describe(optimizer),
+            "batch_size": batch_size,
+            "replacement": replacement,
+        },
+    )
+
+
+def minibatches(
+    samples: int | None, batch_size: int | None, replacement: bool = False
+) -> Callable[[PRNGKeyArray, Array], Int[Array, " b"] | None]:
+    """Counter-based minibatch indices ``(key, t) -> [batch_size]``: the same key and t give the same indices.
+
+    Without replacement, step t is entry ``t mod n`` of the permutation of epoch ``t // n``, n = samples // batch_size.
+
+    Raises:
+        ValueError: for a batch size that is not between 1 and the number of samples.
+    """
+    if batch_size is None:
+        return no_noise
+    if samples is None or batch_size != int(batch_size) or not 1 <= batch_size <= samples:
+        raise ValueError(f"batch_size={batch_size!r} must be between 1 and the number of training samples, {samples}")
+    if replacement:
+        return lambda key, t: jax.random.randint(jax.random.fold_in(key, t), (batch_size,), 0, samples)
+    steps_an_epoch = samples // batch_size
+
+    def draw(key: PRNGKeyArray, t: Array) -> Int[Array, " b"]:
+        order = jax.random.permutation(jax.random.fold_in(key, t // steps_an_epoch), samples)
+        return jax.lax.dynamic_slice(order, ((t % steps_an_epoch) * batch_size,), (batch_size,))
+
+    return draw
+
+
+def _arguments(optimizer: Callable) -> dict[str, float | None] | None:
+    """Names an optimizer factory can be called with, with their numeric defaults; None where any name goes."""
+    parameters = inspect.signature(optimizer).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    return {parameter.name: None for parameter in parameters if parameter.kind is not parameter.VAR_POSITIONAL}
+
+
+def _build(optimizer: Callable, given: Theta) -> optax.GradientTransformation:
+    try:
+        return optimizer(**given)
+    except TypeError as error:
+        missing = [
+            parameter.name
+            for parameter in inspect.signature(optimizer).parameters.values()
+            if parameter.default is parameter.empty
+            and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+            and parameter.name not in given
+        ]
+        if not missing:
+            raise
+        raise ValueError(
+            f"optimizer {describe(optimizer)} needs a value of {', '.join(missing)}: give it as an axis, e.g. "
+            f"axes={{'{missing[0]}': [0.1]}}, or bind it with functools.partial"
+        ) from error
+    except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
+        raise ValueError(
+            f"optimizer {describe(optimizer)} cannot take {', '.join(given)} as traced numbers: one of them changes the "
+            "program; bind it with functools.partial and run its values as a Hydra multirun"
+        ) from error
