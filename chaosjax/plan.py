@@ -5,13 +5,14 @@ from math import ceil
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import PyTree
 
-CPU_WORKING_SET = 4 * 2**20
-"""Bytes a batch may touch on one CPU core: about its share of the cache."""
+CPU_WORKING_SET = 2**20
+"""Bytes a batch may touch on one CPU core: what stays in its second-level cache."""
 
 ACCELERATOR_SHARE = 0.4
 """Share of an accelerator's memory that one batch may fill."""
@@ -44,10 +45,10 @@ def chunk_for(records: int, record_bytes: int) -> int:
     return max(1, min(ceil(records / CHUNKS_A_RUN), CHUNK_BYTES // max(1, record_bytes)))
 
 
-def spread(one_batch: Callable[..., PyTree], devices: Sequence[Any], batch_size: int) -> Callable[..., PyTree]:
-    """Runs ``one_batch(cells, shared)`` over all cells, batch after batch on every device.
+def spread(one_batch: Callable[..., Any], devices: Sequence[Any], batch_size: int) -> Callable[..., Any]:
+    """Runs ``one_batch(cells, state, shared) -> (state, outputs)`` over all cells, batch after batch on every device.
 
-    Returns ``(cells, shared, batches) -> outputs`` for trees with a leading axis of
+    Returns ``(cells, state, shared, batches) -> (state, outputs)`` for trees with a leading axis of
     ``len(devices) · batches · batch_size`` cells, where `batches` is the number of batches a device runs. It is
     traced data: XLA then compiles one loop body whatever the number of batches and devices, which is why results
     are bitwise the same for all of them.
@@ -55,26 +56,35 @@ def spread(one_batch: Callable[..., PyTree], devices: Sequence[Any], batch_size:
     mesh = Mesh(np.asarray(devices), ("cells",))
     over_cells, everywhere = PartitionSpec("cells"), PartitionSpec()
 
-    def local(cells: PyTree, shared: PyTree, batches: jax.Array) -> PyTree:
-        stacked = jax.tree.map(lambda leaf: leaf.reshape(-1, batch_size, *leaf.shape[1:]), cells)
-        count = jax.tree.leaves(stacked)[0].shape[0]
+    def local(cells: PyTree, state: PyTree, shared: PyTree, batches: jax.Array) -> tuple[PyTree, PyTree]:
+        def stack(tree: PyTree) -> PyTree:
+            return jax.tree.map(lambda leaf: leaf.reshape(-1, batch_size, *leaf.shape[1:]), tree)
 
-        def batch(i: jax.Array) -> PyTree:
-            return jax.tree.map(lambda leaf: lax.dynamic_index_in_dim(leaf, i, keepdims=False), stacked)
+        def flat(tree: PyTree) -> PyTree:
+            return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), tree)
 
-        def body(i: jax.Array, outputs: PyTree) -> PyTree:
-            result = one_batch(batch(i), shared)
-            return jax.tree.map(lambda out, leaf: lax.dynamic_update_index_in_dim(out, leaf, i, 0), outputs, result)
+        def at(tree: PyTree, i: Any) -> PyTree:
+            return jax.tree.map(lambda leaf: lax.dynamic_index_in_dim(leaf, i, keepdims=False), tree)
 
-        shapes = jax.eval_shape(lambda: one_batch(batch(np.int32(0)), shared))
-        empty = jax.tree.map(lambda leaf: jax.numpy.zeros((count, *leaf.shape), leaf.dtype), shapes)
-        outputs = lax.fori_loop(0, batches, body, empty)
-        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), outputs)
+        def put(tree: PyTree, values: PyTree, i: Any) -> PyTree:
+            return jax.tree.map(lambda leaf, new: lax.dynamic_update_index_in_dim(leaf, new, i, 0), tree, values)
+
+        cells, state = stack(cells), stack(state)
+        count = jax.tree.leaves(cells)[0].shape[0]
+        _, shapes = jax.eval_shape(lambda: one_batch(at(cells, 0), at(state, 0), shared))
+        empty = jax.tree.map(lambda leaf: jnp.zeros((count, *leaf.shape), leaf.dtype), shapes)
+
+        def body(i: jax.Array, states_and_outputs: tuple[PyTree, PyTree]) -> tuple[PyTree, PyTree]:
+            states, outputs = states_and_outputs
+            new, output = one_batch(at(cells, i), at(states, i), shared)
+            return put(states, new, i), put(outputs, output, i)
+
+        return flat(lax.fori_loop(0, batches, body, (state, empty)))
 
     return jax.shard_map(
         local,
         mesh=mesh,
-        in_specs=(over_cells, everywhere, everywhere),
+        in_specs=(over_cells, over_cells, everywhere, everywhere),
         out_specs=over_cells,
         check_vma=False,
     )

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from chaosjax.datasets import Dataset
@@ -24,7 +23,7 @@ class Problem(NamedTuple):
     """A learning problem as pure functions.
 
     Attributes:
-        init: ``(key, theta) -> (params, state)``; state is what the network carries beside parameters, ``()`` if nothing.
+        init: ``(key, theta) -> (params, state)``; state is what the network carries beside parameters, or ``()``.
         loss: ``(params, state, theta, indices | None) -> (loss, state)``, over the samples of those indices, or all.
         metrics: named scalars, ``(params, state) -> []``.
         samples: number of training samples, which minibatches are drawn from.
@@ -47,7 +46,7 @@ def squared_error(outputs: Float[Array, "n outputs"], targets: Float[Array, "n o
 
 def cross_entropy(outputs: Float[Array, "n outputs"], targets: Float[Array, "n outputs"]) -> Float[Array, " n"]:
     """``−Σ_k y_k ln softmax(f)_k`` of each sample, in nats."""
-    return optax.safe_softmax_cross_entropy(outputs, targets)
+    return -jnp.sum(targets * jax.nn.log_softmax(outputs), axis=-1)
 
 
 LOSSES: dict[str, LossFunction] = {"cross_entropy": cross_entropy, "squared_error": squared_error}

@@ -44,7 +44,7 @@ class Programs(NamedTuple):
         start: ``() -> carry``.
         advance: ``(carry, first, count) -> (carry, records)``: records `first`, …, `first + count - 1`,
             ``[cells, chunk, ...]`` of which the first `count` are filled; the carry is donated.
-        observe: ``(carry, index) -> records``, ``[cells, ...]``.
+        observe: ``(carry, index) -> records``, ``[cells, ...]``; it ends the run: the carry is donated.
         template: shapes and dtypes of one cell's carry.
         records: shapes and dtypes of one cell's records.
         chunk: most records one call of `advance` can hold.
@@ -106,16 +106,16 @@ def build(
         nonlocal impls
         carry = begin(cell)
         impls = key_impls(carry)
-        return unwrap_keys(carry)
+        return (), unwrap_keys(carry)
 
     impls = None
-    template = jax.eval_shape(start_cell, one, (), ())
+    _, template = jax.eval_shape(start_cell, one, (), ())
 
     def observe_cell(cell, carry, index):
-        carry = wrap_keys(carry, impls)
-        return observe(system, probes, carry, index * stride, theta_of(cell), noise_key_of(cell))
+        found = observe(system, probes, wrap_keys(carry, impls), index * stride, theta_of(cell), noise_key_of(cell))
+        return carry, found
 
-    record = jax.eval_shape(observe_cell, one, template, np.int32(0))
+    _, record = jax.eval_shape(observe_cell, one, template, np.int32(0))
     capacity = chunk or chunk_for(records, count * _bytes(record))
 
     def advance_cell(cell, carry, span):
@@ -152,9 +152,9 @@ def build(
     advanced = _compile(advance_cell, layout, placed, carry, (zero, zero))
     observed = _compile(observe_cell, layout, placed, carry, zero)
     return Programs(
-        start=lambda: started.run((), zero),
+        start=lambda: started.run((), zero)[1],
         advance=lambda carry, first, count: advanced.run(carry, (np.int32(first), np.int32(count))),
-        observe=lambda carry, index: observed.run(carry, np.int32(index)),
+        observe=lambda carry, index: observed.run(carry, np.int32(index))[1],
         template=template,
         records=record,
         chunk=capacity,
@@ -207,7 +207,7 @@ def _hoist(function: Callable[..., PyTree], *args: PyTree) -> tuple[Callable[...
 def _compile(
     one_cell: Callable[..., PyTree], layout: Layout, cells: PyTree, carry: PyTree, shared: PyTree
 ) -> _Compiled:
-    """``one_cell(cell, carry, shared)`` over all cells, as a compiled ``(carry, shared) -> outputs``."""
+    """``one_cell(cell, carry, shared)`` over all cells, as a compiled ``(carry, shared) -> (carry, outputs)``."""
 
     def batch(leaf):
         return jax.ShapeDtypeStruct((layout.batch_size, *leaf.shape[1:]), leaf.dtype)
@@ -215,10 +215,12 @@ def _compile(
     one_batch, data, traced = _hoist(
         jax.vmap(one_cell, in_axes=(0, 0, None)), *jax.tree.map(batch, (cells, carry)), shared
     )
-    run = spread(lambda cells, shared: one_batch(shared[0], *cells, shared[1]), layout.devices, layout.batch_size)
+    run = spread(
+        lambda cells, carry, shared: one_batch(shared[0], cells, carry, shared[1]), layout.devices, layout.batch_size
+    )
 
     def over_all(cells, carry, data, shared, batches):
-        return run((cells, carry), (data, shared), batches)
+        return run(cells, carry, (data, shared), batches)
 
     data = jax.device_put(data, layout.sharding(over_cells=False))
     batches = np.int32(jax.tree.leaves(cells)[0].shape[0] // (len(layout.devices) * layout.batch_size))

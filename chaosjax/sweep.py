@@ -134,7 +134,7 @@ def sweep(
         changed = differences(identity, out.identity)
         if changed:
             raise ValueError(
-                f"store: {store} holds another run ({'; '.join(changed)}); resume with its settings or choose another path"
+                f"store: {store} is of another run ({'; '.join(changed)}); resume with its settings, or take a new path"
             )
         if out.finished:
             return out.dataset()

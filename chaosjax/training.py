@@ -152,6 +152,6 @@ def _build(optimizer: Callable, given: Theta) -> optax.GradientTransformation:
         ) from error
     except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
         raise ValueError(
-            f"optimizer {describe(optimizer)} cannot take {', '.join(given)} as traced numbers: one of them changes the "
+            f"optimizer {describe(optimizer)} cannot take {', '.join(given)} as traced numbers: one changes the "
             "program; bind it with functools.partial and run its values as a Hydra multirun"
         ) from error

@@ -46,6 +46,10 @@ class Transition:
         """The phase point after the step."""
         return self._linearized[1] if "_linearized" in self.__dict__ else self.step(self.x)
 
+    def adopt(self, y: PyTree) -> None:
+        """Takes a probe's own image of x for y, so that the step is not computed twice. The first one counts."""
+        self.__dict__.setdefault("y", y)
+
     @property
     def push(self) -> Callable[[Float[Array, " d"]], Float[Array, " d"]]:
         """The tangent map ``v -> (d step / d u) v`` at x, in the coordinates of `phase`."""

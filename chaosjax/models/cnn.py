@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 
 from flax import nnx
 from jaxtyping import Array, Float
@@ -32,7 +33,7 @@ class CNN(nnx.Module):
         sizes = [self.image[2], *channels]
         self.convolutions = nnx.List(
             nnx.Conv(a, b, (kernel_size, kernel_size), use_bias=use_bias, kernel_init=kernel_init, rngs=rngs)
-            for a, b in zip(sizes[:-1], sizes[1:], strict=True)
+            for a, b in pairwise(sizes)
         )
         height, width = self.image[0] >> len(channels), self.image[1] >> len(channels)
         if not (height and width):

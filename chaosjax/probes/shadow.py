@@ -34,8 +34,9 @@ def shadow(
     """Distances d_i(t) = ‖x_i(t) − x_0(t)‖ of perturbed copies x_i(0) = x(0) + δ_i from their reference x_0.
 
     Copies and reference are stepped in one batched call, under one noise: at radius 0 the distance is exactly 0,
-    and what parts them is the map, never a second program's rounding. The distance is taken over all float
-    leaves of the phase point. Cost: ``copies + 1`` steps a step. Record: ``[copy]``.
+    and what parts them is the map, never a second program's rounding. The reference is the trajectory itself
+    (for the first shadow of a run; another keeps a reference of its own, equal up to rounding). The distance is
+    taken over all float leaves of the phase point. Cost: `copies` more steps a step. Record: ``[copy]``.
 
     Args:
         radius: ε, the default of the control parameter ``radius`` (an axis of that name overrides it).
@@ -60,7 +61,7 @@ def shadow(
     if copies != int(copies) or copies < 1:
         raise ValueError(f"shadow: copies={copies!r} must be a positive integer")
     if isinstance(where, str) and where not in ("all", "params", "kernels"):
-        raise ValueError(f"shadow: where={where!r} is not known; choose from all, params, kernels, or give a predicate")
+        raise ValueError(f"shadow: where={where!r} is not known; choose all, params or kernels, or give a predicate")
     if not (np.isfinite(radius) and radius >= 0):
         raise ValueError(f"shadow: radius={radius!r} must be finite and not negative")
 
@@ -75,7 +76,9 @@ def shadow(
         return Shadow(jax.vmap(chart)(ensemble), rounding_of(u[None], delta))
 
     def update(m: Shadow, transition: Transition) -> Shadow:
-        return m._replace(ensemble=jax.vmap(transition.step)(m.ensemble))
+        ensemble = jax.vmap(transition.step)(m.ensemble)
+        transition.adopt(jax.tree.map(lambda leaf: leaf[0], ensemble))
+        return m._replace(ensemble=ensemble)
 
     def emit(m: Shadow, transition: Transition):
         u = jax.vmap(lambda x: phase(x)[0])(m.ensemble)
@@ -113,7 +116,7 @@ def _check(m: Shadow) -> None:
         dtype = np.asarray(m.rounding).dtype
         raise ValueError(
             f"radius: {dtype} rounding distorts the perturbation by {worst:.0%} (at most {ROUNDING_TOLERANCE:.0%} is "
-            "allowed). Call chaosjax.enable_x64(), take a larger radius, or measure with probes.lyapunov, which needs none"
+            "allowed). Call enable_x64() first, take a larger radius, or measure with probes.lyapunov, which needs none"
         )
 
 

@@ -29,7 +29,8 @@ def sharpness(k: int = 1, tolerance: float = 1e-3, max_products: int = 50) -> Pr
     ends when every residual is below ``tolerance · ‖H‖`` or after `max_products` Hessian-vector products
     (about two gradients each); a residual above that says "not converged". Float32 reaches about 1e-5.
 
-    Full-batch gradient descent is linearly stable for ``λ_max < 2/η``. Take it now and then: ``every(20, sharpness())``.
+    Full-batch gradient descent is linearly stable for ``λ_max < 2/η``. Take it now and then:
+    ``every(20, sharpness())``.
 
     Raises:
         ValueError: for k < 1 or above `max_products`; when run on a system without a loss.
