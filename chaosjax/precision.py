@@ -61,8 +61,8 @@ def working_dtype() -> np.dtype:
 def describe() -> dict[str, str | bool]:
     """The settings that decide rounding, as plain values for a result's provenance."""
     return {
-        "x64": bool(jax.config.jax_enable_x64),
-        "matmul_precision": str(jax.config.jax_default_matmul_precision or "default"),
+        "x64": working_dtype() == np.float64,
+        "matmul_precision": str(jax.config.values["jax_default_matmul_precision"] or "default"),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
     }
 

@@ -281,7 +281,7 @@ def _writing(location: Path | MemoryStore) -> Iterator[None]:
         raise OSError(error.errno, f"store: {location}: {remedy}") from error
 
 
-def _coordinate_attrs(name: str) -> dict[str, str]:
+def _coordinate_attrs(name: str) -> dict[str, Any]:
     known = {"time": {"long_name": "time", "units": "steps"}, "seed": {"long_name": "initialisation seed"}}
     return known.get(name, {"long_name": name.replace("_", " ")})
 

@@ -136,6 +136,11 @@ def _arguments(optimizer: Callable) -> dict[str, float | None] | None:
 def _build(optimizer: Callable, given: Theta) -> optax.GradientTransformation:
     try:
         return optimizer(**given)
+    except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
+        raise ValueError(
+            f"optimizer {describe(optimizer)} cannot take {', '.join(given)} as traced numbers: one changes the "
+            "program; bind it with functools.partial and run its values as a Hydra multirun"
+        ) from error
     except TypeError as error:
         missing = [
             parameter.name
@@ -149,9 +154,4 @@ def _build(optimizer: Callable, given: Theta) -> optax.GradientTransformation:
         raise ValueError(
             f"optimizer {describe(optimizer)} needs a value of {', '.join(missing)}: give it as an axis, e.g. "
             f"axes={{'{missing[0]}': [0.1]}}, or bind it with functools.partial"
-        ) from error
-    except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
-        raise ValueError(
-            f"optimizer {describe(optimizer)} cannot take {', '.join(given)} as traced numbers: one changes the "
-            "program; bind it with functools.partial and run its values as a Hydra multirun"
         ) from error
