@@ -221,7 +221,7 @@ def _checked(
     chunk: int | None,
 ) -> dict[str, np.ndarray]:
     for name, value in {"steps": steps, "stride": stride, "chunk": chunk or 1}.items():
-        if value != int(value) or value < 1:
+        if not isinstance(value, (int, np.integer)) or value < 1:
             raise ValueError(f"{name}={value!r} must be a positive integer")
     if steps % stride:
         raise ValueError(

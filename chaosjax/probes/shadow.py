@@ -68,7 +68,7 @@ def shadow(
     def init(key: PRNGKeyArray, x: PyTree, theta: Theta) -> Shadow:
         u, chart = phase(x)
         mask = jnp.asarray(_mask(x, where), u.dtype)
-        draw = _DRAWS[perturb](key, (copies, u.size), u.dtype) * mask
+        draw = _DRAWS[perturb](key, (copies, u.size), u.dtype) * mask[None]
         if perturb == "sphere":
             draw = draw / measure(draw)[:, None]
         delta = jnp.asarray(theta.get("radius", radius), u.dtype) * draw

@@ -18,17 +18,20 @@ def exponential_window(
     *,
     starts: Iterable[int] = range(0, 101, 5),
     lengths: Iterable[int] = range(30, 101, 5),
+    select: str = "r2",
     min_r2: float = 0.9,
     min_exponent: float = 0.05,
 ) -> xr.Dataset:
-    r"""Fit exponential growth in each cell over the window in which it is most nearly exponential.
+    r"""Fit exponential growth in each cell over the window in which it is most nearly exponential, or fastest.
 
     .. math:: \ln \langle d_i(t) \rangle_i \approx \Lambda t + c, \quad s \le t \le s + \ell
 
-    by least squares over every window of start s and length l (steps) that fits in the run; the one with the
-    largest R² gives Λ. This is the fit of Danovski, Soriano and Lacasa (2024, Front. Complex Syst.
-    2:1367957), who average only cells with R² > 0.9 and Λ > 0.05. That filter biases the mean upward: see
-    `summarise_exponents`.
+    by least squares over every window of start s and length l (steps) that fits in the run; with `select`
+    "r2" the one with the largest R² gives Λ. This is the fit of Danovski, Soriano and Lacasa (2024, Front.
+    Complex Syst. 2:1367957), who average only cells with R² > 0.9 and Λ > 0.05. That filter biases the mean
+    upward (see `summarise_exponents`), and where chaos is a transient the straightest window often lies in the
+    calm after it. `select` "slope" takes the window with the largest Λ instead: it finds the transient, and is
+    never far below 0, so compare it with a level above 0, such as the study's 0.05.
 
     `distance` is [..., time] or [..., time, copy]; copies are averaged first. With a stride above 1 a
     window's ends are the first and last record inside it, and windows of fewer than five records do not
@@ -38,8 +41,10 @@ def exponential_window(
     that `exponents` takes them) and `kept`. A cell with no qualified window has NaN there and is not kept.
 
     Raises:
-        ValueError: no time dimension, or no window that fits.
+        ValueError: no time dimension, no window that fits, or an unknown `select`.
     """
+    if select not in ("r2", "slope"):
+        raise ValueError(f"select={select!r} must be 'r2' (the straightest window) or 'slope' (the steepest)")
     require_dims(distance, "distance", "time")
     mean = distance.mean("copy", skipna=False) if "copy" in distance.dims else distance
     time = mean["time"].values
@@ -51,7 +56,7 @@ def exponential_window(
         log_distance,
         input_core_dims=[["time"]],
         output_core_dims=[[]] * 4,
-        kwargs={"time": time, "windows": windows},
+        kwargs={"time": time, "windows": windows, "criterion": ("slope", "r2").index(select)},
     )
     fit = xr.Dataset({"exponent": exponent, "r2": r2, "start": start, "stop": stop})
     fit["kept"] = (r2 > min_r2) & (exponent > min_exponent)
@@ -60,7 +65,7 @@ def exponential_window(
     fit["start"].attrs = {"long_name": "start of the best window", "units": "step"}
     fit["stop"].attrs = {"long_name": "end of the best window", "units": "step"}
     fit["kept"].attrs = {"long_name": f"R² > {min_r2} and exponent > {min_exponent}"}
-    return fit.assign_attrs(min_r2=min_r2, min_exponent=min_exponent, windows=len(windows))
+    return fit.assign_attrs(select=select, min_r2=min_r2, min_exponent=min_exponent, windows=len(windows))
 
 
 def summarise_exponents(
@@ -112,6 +117,7 @@ def _best_window(
     log_distance: Float[np.ndarray, "*cells time"],
     time: Shaped[np.ndarray, " time"],
     windows: list[tuple[int, int]],
+    criterion: int,
 ) -> tuple[Float[np.ndarray, "*cells"], ...]:
     # Centred window by window: prefix sums over the run would cancel away the small variance of a saturated
     # window beside a growth of thirty nats.
@@ -124,6 +130,7 @@ def _best_window(
         slope = np.where(flat, 0.0, y @ t / (t @ t))
         variance = np.where(flat, 1.0, (y * y).sum(axis=-1))
         r2 = np.minimum(slope**2 * (t @ t) / variance, 1.0)
-        better = (r2 > best[1]) | (np.isnan(best[1]) & ~np.isnan(r2))
+        value, record = (slope, r2)[criterion], best[criterion]
+        better = (value > record) | (np.isnan(record) & ~np.isnan(value))
         best = np.where(better, np.stack(np.broadcast_arrays(slope, r2, time[i], time[j - 1])), best)
     return tuple(best)

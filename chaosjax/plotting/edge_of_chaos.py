@@ -1,0 +1,123 @@
+"""Exponents, training time and sharpness over the learning rate."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+EXPONENTS = {
+    "fit": ("ensemble, straightest window (the study's fit)", "C0", "-"),
+    "fit_tangent": ("tangent, same windows", "C0", ":"),
+    "steepest": ("ensemble, steepest window", "C3", "-"),
+    "steepest_tangent": ("tangent, same windows", "C3", ":"),
+    "whole": ("tangent, whole run", "0.35", "-"),
+}
+"""Label, colour and line of each exponent a summary may hold."""
+
+
+def edge_of_chaos(summary: xr.Dataset, title: str = "") -> Figure:
+    """Three panels over the learning rate η, the chaotic range shaded: exponents, training time, sharpness · η/2.
+
+    Args:
+        summary: over ``learning_rate``, each with ``_low`` and ``_high``: the exponents of `EXPONENTS` (nats per
+            step), ``training_time`` (steps), ``reached_fraction``, ``stability`` (sharpness · η/2 at the end);
+            ``chaotic`` (bool), and the scalar ``onset`` with its interval; attrs ``threshold``, ``level``, ``horizon``.
+    """
+    figure = Figure(figsize=(7.5, 9), layout="constrained")
+    axes = figure.subplots(3, sharex=True)
+    eta = summary["learning_rate"]
+    _exponents(axes[0], summary)
+    _training_time(axes[1], summary)
+    _stability(axes[2], summary)
+    for ax in axes:
+        _shade(ax, summary)
+        ax.margins(x=0.02)
+    if np.isfinite(float(summary["onset"])):
+        low, value, high = (float(summary[f"onset{end}"]) for end in ("_low", "", "_high"))
+        axes[0].annotate(
+            f"η_c = {value:.3g} [{low:.3g}, {high:.3g}]",
+            (value, 0.62),
+            xycoords=("data", "axes fraction"),
+            ha="right",
+            fontsize="x-small",
+            xytext=(-4, 0),
+            textcoords="offset points",
+        )
+    axes[0].legend(fontsize="x-small", loc="upper left")
+    axes[2].set_xscale("log")
+    axes[2].set_xlabel(f"{eta.attrs.get('long_name', 'learning rate')} η")
+    if title:
+        figure.suptitle(title, fontsize="medium")
+    return figure
+
+
+def _exponents(ax: Axes, summary: xr.Dataset) -> None:
+    for name, (label, colour, line) in EXPONENTS.items():
+        if name in summary:
+            _band(ax, summary, name, colour=colour, label=label, linestyle=line)
+    ax.axhline(0, color="black", linewidth=0.8)
+    if summary.attrs["level"]:
+        ax.axhline(summary.attrs["level"], color="black", linewidth=0.6, linestyle="--")
+        ax.annotate(
+            f"{summary.attrs['level']:g}", (1, summary.attrs["level"]), xycoords=("axes fraction", "data"), fontsize=7
+        )
+    shown = [summary[name] for name in EXPONENTS if name in summary]
+    top, bottom = max(float(mean.max()) for mean in shown), min(float(mean.min()) for mean in shown)
+    ax.set_ylim(min(-0.1 * top, 1.2 * bottom), 1.35 * top)
+    ax.set_ylabel("exponent λ (nats/step)")
+
+
+def _training_time(ax: Axes, summary: xr.Dataset) -> None:
+    percent = f"{summary.attrs['threshold']:.0%} test accuracy"
+    _band(
+        ax, summary, "training_time", colour="C2", label=f"mean steps to {percent} (not reached: {_horizon(summary)})"
+    )
+    ax.set_ylabel("training time (steps)")
+    ax.set_ylim(bottom=0)
+    reached = ax.twinx()
+    eta = summary["learning_rate"]
+    reached.plot(
+        eta, summary["reached_fraction"], "o", color="0.4", markersize=3, label="fraction of seeds that reached it"
+    )
+    reached.set_ylim(-0.05, 1.45)
+    reached.set_yticks([0, 0.5, 1])
+    reached.set_ylabel("fraction reached")
+    (lines, names), (dots, dot_names) = (axis.get_legend_handles_labels() for axis in (ax, reached))
+    ax.legend(lines + dots, names + dot_names, fontsize="x-small", loc="upper left")
+    top = ax.get_ylim()[1]
+    ax.set_ylim(0, 1.4 * top)
+
+
+def _horizon(summary: xr.Dataset) -> str:
+    return f"counted as {summary.attrs['horizon']:g}"
+
+
+def _stability(ax: Axes, summary: xr.Dataset) -> None:
+    _band(ax, summary, "stability", colour="C1", label="mean over seeds")
+    ax.axhline(1, color="black", linewidth=0.8)
+    ax.set_yscale("symlog", linthresh=0.1)
+    ax.set_ylim(bottom=min(0, float(summary["stability"].min())))
+    ax.set_ylabel("sharpness · η/2 at the end")
+    ax.annotate("stability edge", (0.01, 1.06), xycoords=("axes fraction", "data"), fontsize="x-small")
+
+
+def _band(ax: Axes, summary: xr.Dataset, name: str, colour: str, label: str, **line: Any) -> None:
+    eta = summary["learning_rate"]
+    ax.plot(eta, summary[name], color=colour, label=label, marker=".", markersize=4, linewidth=1.2, **line)
+    if line.get("linestyle") != ":":
+        ax.fill_between(eta, summary[f"{name}_low"], summary[f"{name}_high"], color=colour, alpha=0.2, linewidth=0)
+
+
+def _shade(ax: Axes, summary: xr.Dataset) -> None:
+    """The onset as a line, and the chaotic learning rates as grey bands from there, each with its neighbourhood."""
+    onset = float(summary["onset"])
+    if np.isnan(onset):
+        return
+    ax.axvline(onset, color="0.3", linewidth=0.8, linestyle="-.")
+    eta = summary["learning_rate"].values
+    edges = np.maximum(onset, [eta[0], *(eta[:-1] * eta[1:]) ** 0.5, eta[-1]])
+    for left, right, inside in zip(edges[:-1], edges[1:], summary["chaotic"].values, strict=True):
+        if inside and right > left:
+            ax.axvspan(left, right, color="0.5", alpha=0.15, linewidth=0)
