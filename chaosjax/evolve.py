@@ -32,7 +32,7 @@ def start(system: System, probes: Probes, key: PRNGKeyArray, theta: Theta) -> Ca
     x = _strong(system.init(jax.random.fold_in(key, 0), theta))
     memories = {}
     for name, probe in probes.items():
-        with _named(name):
+        with named(name):
             own_key = jax.random.fold_in(key, zlib.crc32(name.encode()))
             memories[name] = _strong(probe.init(own_key, x, theta))
     return Carry(x, memories)
@@ -95,7 +95,7 @@ def observe(
 def _emit(probes: Probes, carry: Carry, transition: Transition) -> tuple[Carry, dict[str, Any]]:
     memories, records = {}, {}
     for name, probe in probes.items():
-        with _named(name):
+        with named(name):
             memory, records[name] = probe.emit(carry.memories[name], transition)
             memories[name] = _like(memory, carry.memories[name])
     return Carry(carry.x, memories), records
@@ -104,13 +104,14 @@ def _emit(probes: Probes, carry: Carry, transition: Transition) -> tuple[Carry, 
 def _follow(probes: Probes, carry: Carry, transition: Transition) -> Carry:
     memories = {}
     for name, probe in probes.items():
-        with _named(name):
+        with named(name):
             memories[name] = _like(probe.update(carry.memories[name], transition), carry.memories[name])
     return Carry(_like(transition.y, carry.x), memories)
 
 
 @contextmanager
-def _named(name: str) -> Iterator[None]:
+def named(name: str) -> Iterator[None]:
+    """Puts a probe's name in front of what it objects to."""
     try:
         yield
     except ValueError as error:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
@@ -10,6 +11,18 @@ from jaxtyping import Array, Float, Int
 _PRODUCTS_A_CHECK = 5
 """The small eigenproblem costs as much as a product with a small network's Hessian, so convergence is looked at
 once in five products."""
+
+
+
+
+def unbatched(factorise: Callable) -> Callable:
+    """The matrix factorisation, taken one matrix at a time on a CPU wherever it is vmapped.
+
+    A batched LAPACK call of jaxlib before 0.11.2 waits for the very threads it occupies: as many calls as there are
+    cores (one a device, or a QR beside an eigendecomposition) deadlock. A single matrix is factorised in place.
+    """
+    one_by_one = jax.custom_batching.sequential_vmap(factorise)
+    return lambda matrix: lax.platform_dependent(matrix, cpu=one_by_one, default=factorise)
 
 
 class Eigenpairs(NamedTuple):
@@ -114,7 +127,7 @@ def _ritz(state: _Krylov, k: int) -> tuple[Float[Array, " k"], Float[Array, "k m
     below = -2 * _scale(state) - 1
     off_diagonal = jnp.where(held[1:], state.beta[:-1], 0.0)
     T = jnp.diag(jnp.where(held, state.alpha, below)) + jnp.diag(off_diagonal, 1) + jnp.diag(off_diagonal, -1)
-    values, vectors = jnp.linalg.eigh(T)
+    values, vectors = unbatched(jnp.linalg.eigh)(T)
     values, coefficients = values[::-1][:k], vectors[:, ::-1][:, :k].T
     last = state.rank - 1
     residuals = state.beta[last] * jnp.abs(coefficients[:, last])

@@ -1,8 +1,9 @@
-"""A sweep's three compiled programs: start, advance and observe, over all cells, batches and devices."""
+"""A sweep's three programs, start, advance and observe, over all cells, batches and devices."""
 
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from math import prod
 from typing import Any, NamedTuple
 
@@ -38,29 +39,33 @@ class Layout(NamedTuple):
 
 
 class Programs(NamedTuple):
-    """Compiled functions over all (padded) cells, and what identifies them.
+    """Functions over all (padded) cells, and what identifies them.
 
     Attributes:
+        compile: ``() -> None``, all three; each is compiled on its first call otherwise.
         start: ``() -> carry``.
         advance: ``(carry, first, count) -> (carry, records)``: records `first`, …, `first + count - 1`,
             ``[cells, chunk, ...]`` of which the first `count` are filled; the carry is donated.
         observe: ``(carry, index) -> records``, ``[cells, ...]``; it ends the run: the carry is donated.
+        place: puts a carry ``[cells, ...]`` from the host on the devices, padded.
         template: shapes and dtypes of one cell's carry.
         records: shapes and dtypes of one cell's records.
         chunk: most records one call of `advance` can hold.
         fingerprint: of the traced program, without its data.
     """
 
+    compile: Callable[[], None]
     start: Callable[[], PyTree]
     advance: Callable[[PyTree, int, int], tuple[PyTree, dict[str, Any]]]
     observe: Callable[[PyTree, int], dict[str, Any]]
+    place: Callable[[PyTree], PyTree]
     template: PyTree
     records: dict[str, Any]
     chunk: int
     fingerprint: str
 
 
-def build(
+def trace(
     system: System,
     probes: Probes,
     cells: Mapping[str, np.ndarray],
@@ -73,7 +78,7 @@ def build(
     noise_seed: int,
     independent_noise: bool,
 ) -> Programs:
-    """Traces each program once, for one batch, and compiles it for all of them.
+    """Traces each program once, for one batch; `Programs.compile` compiles them for all.
 
     Args:
         cells: per cell, ``seed`` and every control parameter that is an axis.
@@ -148,13 +153,20 @@ def build(
         template,
     )
     zero = np.int32(0)
-    started = _compile(start_cell, layout, placed, (), zero)
-    advanced = _compile(advance_cell, layout, placed, carry, (zero, zero))
-    observed = _compile(observe_cell, layout, placed, carry, zero)
+    started = _trace(start_cell, layout, placed, (), zero)
+    advanced = _trace(advance_cell, layout, placed, carry, (zero, zero))
+    observed = _trace(observe_cell, layout, placed, carry, zero)
+
+    def compile_all() -> None:
+        for program in (started, advanced, observed):
+            program.compile()
+
     return Programs(
+        compile=compile_all,
         start=lambda: started.run((), zero)[1],
         advance=lambda carry, first, count: advanced.run(carry, (np.int32(first), np.int32(count))),
         observe=lambda carry, index: observed.run(carry, np.int32(index))[1],
+        place=layout.place,
         template=template,
         records=record,
         chunk=capacity,
@@ -162,8 +174,9 @@ def build(
     )
 
 
-class _Compiled(NamedTuple):
+class _Traced(NamedTuple):
     run: Callable[[PyTree, PyTree], PyTree]
+    compile: Callable[[], Any]
     text: str
 
 
@@ -204,10 +217,8 @@ def _hoist(function: Callable[..., PyTree], *args: PyTree) -> tuple[Callable[...
     return hoisted, traced.consts, traced
 
 
-def _compile(
-    one_cell: Callable[..., PyTree], layout: Layout, cells: PyTree, carry: PyTree, shared: PyTree
-) -> _Compiled:
-    """``one_cell(cell, carry, shared)`` over all cells, as a compiled ``(carry, shared) -> (carry, outputs)``."""
+def _trace(one_cell: Callable[..., PyTree], layout: Layout, cells: PyTree, carry: PyTree, shared: PyTree) -> _Traced:
+    """``one_cell(cell, carry, shared)`` over all cells, as ``(carry, shared) -> (carry, outputs)``."""
 
     def batch(leaf):
         return jax.ShapeDtypeStruct((layout.batch_size, *leaf.shape[1:]), leaf.dtype)
@@ -224,8 +235,13 @@ def _compile(
 
     data = jax.device_put(data, layout.sharding(over_cells=False))
     batches = np.int32(jax.tree.leaves(cells)[0].shape[0] // (len(layout.devices) * layout.batch_size))
-    program = jax.jit(over_all, donate_argnums=1).lower(cells, carry, data, shared, batches).compile()
-    return _Compiled(
-        run=lambda carry, shared: program(cells, carry, data, shared, batches),
+
+    @cache
+    def program():
+        return jax.jit(over_all, donate_argnums=1).lower(cells, carry, data, shared, batches).compile()
+
+    return _Traced(
+        run=lambda carry, shared: program()(cells, carry, data, shared, batches),
+        compile=program,
         text=re.sub(r"0x[0-9a-f]+", "", str(traced.jaxpr)),
     )

@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 import xarray as xr
+from jaxtyping import PyTree
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -27,10 +28,10 @@ from rich.progress import (
 
 from chaosjax import precision
 from chaosjax.axes import cells_of, checked_axes, known_parameters
-from chaosjax.evolve import Probes
+from chaosjax.evolve import Probes, named
 from chaosjax.plan import batch_size_for
 from chaosjax.probes.alive import alive
-from chaosjax.program import Layout, Programs, build, working_set
+from chaosjax.program import Layout, Programs, trace, working_set
 from chaosjax.store import Checkpoint, Store, Variable, differences, flat_dims, pack, unpack
 from chaosjax.system import System
 
@@ -98,85 +99,83 @@ def sweep(
     devices = tuple(devices if devices is not None else jax.local_devices())
     known = known_parameters(system, probes) or {}
     constants = {name: value for name, value in known.items() if value is not None and name not in axes}
-    cells = {"seed": np.zeros(prod(map(len, axes.values())), np.int64), **cells_of(axes)}
-    records = steps // stride + 1
+    count, records = prod(len(values) for values in axes.values()), steps // stride + 1
+    cells = {"seed": np.zeros(count, np.int64), **cells_of(axes)}
     clocks = {"stride": stride, "records": records, "chunk": chunk}
     noises = {"noise_seed": noise_seed, "independent_noise": noise == "independent"}
 
-    def build_for(size: int, cells: Mapping[str, np.ndarray]) -> Programs:
-        return build(system, probes, cells, constants, Layout(devices, size), **clocks, **noises)
+    def trace_for(size: int, cells: Mapping[str, np.ndarray]) -> Programs:
+        return trace(system, probes, cells, constants, Layout(devices, size), **clocks, **noises)
 
     if batch_size is None:
-        bytes_a_cell = working_set(system, probes, axes, constants, noise_seed)
-        batch_size = batch_size_for(bytes_a_cell, len(cells["seed"]), devices)
+        batch_size = batch_size_for(working_set(system, probes, axes, constants, noise_seed), count, devices)
     elif batch_size == "tune":
-        batch_size = _tuned(build_for, cells, len(devices))
-    programs = build_for(int(batch_size), cells)
-    variables = _variables(probes, programs)
-    identity = _identity(
-        system,
-        probes,
-        axes,
-        programs,
-        devices,
-        int(batch_size),
-        steps=steps,
-        stride=stride,
-        noise=noise,
-        noise_seed=noise_seed,
-    )
+        batch_size = _tuned(trace_for, cells, len(devices))
+    programs = trace_for(int(batch_size), cells)
+    settings = {"steps": steps, "stride": stride, "noise": noise, "noise_seed": noise_seed, "batch_size": batch_size}
+    identity = _identity(system, probes, axes, programs, devices, settings)
+    if earlier is not None:
+        _check_same_run(earlier, identity)
+        if earlier.finished:
+            return earlier.dataset()
+    programs.compile()
+    compiled = time.perf_counter()
+    carry, at = _first_state(programs, probes, earlier, count)
     if earlier is None:
         attrs = {"identity": identity, "config": _plain(config or {}), **_provenance(devices)}
-        times = np.arange(records) * stride
+        times, variables = np.arange(records) * stride, _variables(probes, programs)
         out = Store.create(store, axes, times, variables, programs.chunk, attrs)
     else:
         out = earlier
-        changed = differences(identity, out.identity)
-        if changed:
-            raise ValueError(
-                f"store: {store} is of another run ({'; '.join(changed)}); resume with its settings, or take a new path"
-            )
-        if out.finished:
-            return out.dataset()
-    compiled = time.perf_counter()
-    layout = Layout(devices, int(batch_size))
-    finished = _run(programs, probes, out, layout, len(cells["seed"]), records, stride, progress)
+    index, seconds = _run(programs, out, carry, at, count, records, stride, progress)
     out.finish(
         {
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "compile_seconds": round(compiled - begun, 3),
-            "wall_seconds": round(finished.seconds, 3),
-            "cell_steps_per_second": round(len(cells["seed"]) * finished.index * stride / finished.seconds, 1),
+            "wall_seconds": round(seconds, 3),
+            "cell_steps_per_second": round(count * index * stride / seconds, 1),
         }
     )
     return out.dataset()
 
 
+def _check_same_run(earlier: Store, identity: Mapping[str, Any]) -> None:
+    changed = differences(identity, earlier.identity)
+    if changed:
+        raise ValueError(
+            f"store: {earlier.location} is of another run ({'; '.join(changed)}); "
+            "resume with its settings, or take a new path"
+        )
+
+
+def _first_state(programs: Programs, probes: Probes, earlier: Store | None, cells: int) -> tuple[PyTree, Checkpoint]:
+    """Where the run begins: at the store's checkpoint, or at t = 0 if the probes do not object."""
+    saved = earlier.load() if earlier is not None else None
+    if saved is not None:
+        shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((cells, *leaf.shape), leaf.dtype), programs.template)
+        return programs.place(unpack(saved.data, shapes)), saved
+    carry = programs.start()
+    for name, probe in probes.items():
+        if probe.check is not None:
+            with named(name):
+                probe.check(carry.memories[name])
+    return carry, Checkpoint(0, np.empty(0, np.uint8), 0.0)
+
+
 def _run(
     programs: Programs,
-    probes: Probes,
     out: Store,
-    layout: Layout,
+    carry: PyTree,
+    begin: Checkpoint,
     cells: int,
     records: int,
     stride: int,
     progress: bool,
-) -> Checkpoint:
-    """Drives the programs from the store's checkpoint, or the start, to the last record or the last cell's death."""
-    saved = out.load()
-    if saved is None:
-        carry = programs.start()
-        for name, probe in probes.items():
-            if probe.check is not None:
-                probe.check(carry.memories[name])
-        index, before = 0, 0.0
-    else:
-        shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((cells, *leaf.shape), leaf.dtype), programs.template)
-        carry = layout.place(unpack(saved.data, shapes))
-        index, before = saved.index, saved.seconds
+) -> tuple[int, float]:
+    """From a checkpoint to the last record or the last cell's death: the last index and the seconds it all took."""
+    index, last = begin.index, records - 1
     diverged = out.read_diverged()
-    begun = time.perf_counter()
-    last = records - 1
+    begun = time.perf_counter() - begin.seconds
     count = 1
     with _bar(progress, cells * last * stride, cells * index * stride) as moved:
         try:
@@ -193,21 +192,26 @@ def _run(
                     took = time.perf_counter() - asked
                     count = max(1, round(count * min(2.0, DISPATCH_SECONDS / took)))
                 chunk = {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
-                _note_deaths(diverged, chunk["alive"], first, stride)
-                out.write(first, chunk)
-                out.write_diverged(diverged)
+                _record(out, diverged, first, stride, chunk)
                 if out.on_disk:
                     state = pack(jax.tree.map(lambda leaf: leaf[:cells], jax.device_get(carry)))
-                    out.save(Checkpoint(index, state, before + time.perf_counter() - begun))
+                    out.save(Checkpoint(index, state, time.perf_counter() - begun))
             if index == last:
-                final = _on_host(jax.tree.map(lambda leaf: leaf[:, None], programs.observe(carry, last)), cells, 1)
-                _note_deaths(diverged, final["alive"], last, stride)
-                out.write(last, final)
-                out.write_diverged(diverged)
+                final = jax.tree.map(lambda leaf: leaf[:, None], programs.observe(carry, last))
+                _record(out, diverged, last, stride, _on_host(final, cells, 1))
         except KeyboardInterrupt:
             remedy = "run again with resume=True to go on from the last chunk" if out.on_disk else "nothing was stored"
             raise KeyboardInterrupt(f"stopped at t = {index * stride} of {last * stride}; {remedy}") from None
-    return Checkpoint(index, np.empty(0, np.uint8), before + time.perf_counter() - begun)
+    return index, time.perf_counter() - begun
+
+
+def _record(out: Store, diverged: np.ndarray, first: int, stride: int, chunk: Mapping[str, np.ndarray]) -> None:
+    """Stores records from index `first` on, and notes in `diverged` when cells died."""
+    alive = chunk["alive"]
+    died = ~alive.all(axis=1) & np.isnan(diverged)
+    diverged[died] = (first + np.argmin(alive, axis=1)[died]) * stride
+    out.write(first, chunk)
+    out.write_diverged(diverged)
 
 
 def _checked(
@@ -270,16 +274,11 @@ def _on_host(records: Mapping[str, Any], cells: int, count: int) -> dict[str, np
     }
 
 
-def _note_deaths(diverged: np.ndarray, alive: np.ndarray, first: int, stride: int) -> None:
-    died = ~alive.all(axis=1) & np.isnan(diverged)
-    diverged[died] = (first + np.argmin(alive, axis=1)[died]) * stride
-
-
-def _tuned(build_for: Any, cells: Mapping[str, np.ndarray], devices: int) -> int:
+def _tuned(trace_for: Any, cells: Mapping[str, np.ndarray], devices: int) -> int:
     """The batch size with the most cell-steps a second, over powers of two: stops at the first that is slower."""
     best, best_rate, size = 1, 0.0, 1
     while size <= max(1, len(cells["seed"]) // devices):
-        programs = build_for(size, {name: values[: size * devices] for name, values in cells.items()})
+        programs = trace_for(size, {name: values[: size * devices] for name, values in cells.items()})
         carry, _ = programs.advance(programs.start(), 0, 1)
         rates = []
         for index in range(1, 4):
@@ -299,15 +298,13 @@ def _identity(
     axes: Mapping[str, np.ndarray],
     programs: Programs,
     devices: Sequence[Any],
-    batch_size: int,
-    **clocks: Any,
+    settings: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Everything that decides the numbers, as plain values."""
     return _plain(
         {
             "axes": {name: values.tolist() for name, values in axes.items()},
-            "batch_size": batch_size,
-            **clocks,
+            **settings,
             "system": system.attrs,
             "probes": {name: {**probe.attrs, **probe.theta} for name, probe in probes.items()},
             "precision": precision.describe(),

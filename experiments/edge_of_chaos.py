@@ -68,8 +68,8 @@ def summarise(dataset: xr.Dataset, threshold: float = 0.9, level: float = 0.05) 
     chaos = next(iter(ONSETS))
     parts += [_prefixed(stats.speed_up(accuracy, onsets[chaos]["onset"], threshold), "gain")]
     for name, fit in fits.items():
-        pair = [values.where(fit["kept"]) for values in (cells[name], cells[f"{name}_tangent"])]
-        parts += [_prefixed(stats.agreement(*pair, pool=("learning_rate",)), f"{name}_agreement")]
+        ensemble, tangent = (cells[key].where(fit["kept"]) for key in (name, f"{name}_tangent"))
+        parts += [_prefixed(stats.agreement(ensemble, tangent, pool=("learning_rate",)), f"{name}_agreement")]
     summary = xr.merge([part.drop_attrs(deep=False).reset_coords(drop=True) for part in parts])
     onset = onsets[chaos]["onset"]
     summary["chaotic"] = (summary["learning_rate"] >= onset) & (summary[chaos] > level)

@@ -69,7 +69,8 @@ def cnn(
         raise ValueError("cnn: init='ntk' is not defined here; choose normal, lecun or he")
     if not channels or any(channel != int(channel) or channel < 1 for channel in channels):
         raise ValueError(f"cnn: channels={list(channels)} must be positive integers, at least one")
-    named_activation(activation), initializer(init, init_scale)
+    named_activation(activation)
+    initializer(init, init_scale)
     return partial(
         CNN,
         channels=tuple(channels),

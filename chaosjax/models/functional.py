@@ -80,7 +80,7 @@ def _from_nnx(build: Callable[[nnx.Rngs], nnx.Module], dtype: Any) -> Functional
         module = nnx.merge(graph, restore(param_spec, params), restore(state_spec, state))
         module.train() if training else module.eval()
         outputs = module(inputs)
-        return outputs, nnx.to_pure_dict(nnx.split(module, nnx.Param, ...)[2])
+        return outputs, nnx.to_pure_dict(nnx.state(module, nnx.Not(nnx.Param)))
 
     return Functional(init, apply)
 

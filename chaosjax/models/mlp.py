@@ -77,7 +77,8 @@ def mlp(
     """
     if any(width != int(width) or width < 1 for width in widths):
         raise ValueError(f"mlp: widths={list(widths)} must be positive integers")
-    named_activation(activation), initializer(init, init_scale)
+    named_activation(activation)
+    initializer(init, init_scale)
     return partial(
         MLP, widths=tuple(widths), activation=activation, init=init, init_scale=init_scale, use_bias=use_bias
     )

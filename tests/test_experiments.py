@@ -1,0 +1,129 @@
+"""Configs compose, every experiment runs at toy size, and a job's folder is enough to draw it again."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from hydra import compose, initialize_config_dir
+from hydra.utils import get_method, instantiate
+from omegaconf import OmegaConf
+
+ROOT = Path(__file__).parents[1]
+CONF = ROOT / "conf"
+TOY = ["run.steps=40", "run.learning_rates=2", "run.seeds=2", "run.sharpness_every=20", "sweep.batch_size=2"]
+FILES = {"config.yaml", "sweep.zarr", "summary.zarr", "table.txt", "edge_of_chaos.png", "divergence.png"}
+
+
+def choices(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def run(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "experiments" / script), *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+    )
+
+
+def needs_mnist(experiment: str) -> list[str]:
+    if experiment != "mnist":
+        return []
+    if "TFDS_DATA_DIR" not in os.environ:
+        pytest.skip("TFDS_DATA_DIR names no prepared MNIST")
+    return ["dataset.train_samples=100", "dataset.test_samples=50"]
+
+
+@pytest.mark.parametrize("experiment", choices("experiment"))
+def test_every_experiment_runs_at_toy_size(experiment, tmp_path):
+    done = run("run.py", f"experiment={experiment}", *TOY, *needs_mnist(experiment), f"hydra.run.dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} >= FILES
+    ds = xr.open_zarr(tmp_path / "sweep.zarr", consolidated=False)
+    assert ds.sizes["time"] == 41
+    assert bool(ds.loss.isel(learning_rate=0).notnull().all())
+    assert ds.attrs["config"]["run"]["steps"] == 40
+    assert len(ds.attrs["identity"]["system"]["dataset"]["checksum"]) == 64
+
+
+def test_multirun_gives_each_job_its_own_folder_and_plot_needs_nothing_else(tmp_path):
+    done = run("run.py", "-m", "dataset=iris", "optimizer=sgd,momentum", *TOY, f"hydra.sweep.dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    jobs = sorted(path for path in tmp_path.iterdir() if path.is_dir())
+    assert len(jobs) == 2
+    for job in jobs:
+        assert {path.name for path in job.iterdir()} >= FILES
+    table, figure = jobs[0] / "table.txt", jobs[0] / "edge_of_chaos.png"
+    before = table.read_text()
+    table.unlink(), figure.unlink()
+    drawn = run("plot.py", str(jobs[0]))
+    assert drawn.returncode == 0, drawn.stderr
+    assert table.read_text() == before
+    assert figure.exists()
+
+
+def test_a_finished_job_is_opened_not_run_again(tmp_path):
+    arguments = ["dataset=iris", *TOY, f"hydra.run.dir={tmp_path}"]
+    assert run("run.py", *arguments).returncode == 0
+    first = xr.open_zarr(tmp_path / "sweep.zarr", consolidated=False).attrs["finished"]
+    assert run("run.py", *arguments).returncode == 0
+    assert xr.open_zarr(tmp_path / "sweep.zarr", consolidated=False).attrs["finished"] == first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run.stepz=3"], "Key 'stepz' is not in struct"),
+        (["optimizer=sgdd"], "Could not find 'optimizer/sgdd'"),
+        (["learning_rates.start=nan"], "error: axes: 'learning_rate' holds nan; every value must be finite"),
+        (["run.steps=many"], "error: steps='many' must be a positive integer"),
+        (["run.stride=7"], "error: stride=7 does not divide steps=160"),
+        (["dataset=mnist", "dataset.name=minst"], "did you mean 'mnist'"),
+        (["model.activation=tahn"], "activation='tahn' is not known; choose from tanh"),
+    ],
+)
+def test_a_mistake_gets_one_clear_message(arguments, message, tmp_path):
+    done = run("run.py", *arguments, f"hydra.run.dir={tmp_path}")
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_plot_of_a_folder_without_a_job_says_so(tmp_path):
+    done = run("plot.py", str(tmp_path))
+    assert done.returncode == 1
+    assert "holds no config.yaml and sweep.zarr" in done.stderr
+
+
+def test_every_target_is_a_public_callable():
+    def targets(node):
+        if isinstance(node, dict):
+            yield from ([node["_target_"]] if "_target_" in node else [])
+            for value in node.values():
+                yield from targets(value)
+
+    found = {
+        target for path in CONF.rglob("*.yaml") for target in targets(OmegaConf.to_container(OmegaConf.load(path)))
+    }
+    assert len(found) > 10
+    for target in found - {"edge_of_chaos.report"}:
+        assert callable(get_method(target))
+        assert not any(part.startswith("_") for part in target.split("."))
+
+
+@pytest.mark.parametrize("optimizer", choices("optimizer"))
+def test_every_optimizer_yaml_is_a_factory_of_its_learning_rate(optimizer):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", [f"optimizer={optimizer}"])
+    factory = instantiate(config.optimizer)
+    params = {"w": np.ones(2)}
+    transformation = factory(learning_rate=config.learning_rates.start)
+    updates, _ = transformation.update({"w": np.ones(2)}, transformation.init(params), params)
+    assert np.all(np.asarray(updates["w"]) < 0)
+    assert 0 < config.learning_rates.start < config.learning_rates.stop
