@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
+from chaosjax.minibatch import minibatches
 from chaosjax.problem import Problem, describe
-from chaosjax.system import System, Theta, no_noise
+from chaosjax.system import System, Theta
 
 
 class TrainingState(NamedTuple):
@@ -98,31 +99,6 @@ def training(
             "replacement": replacement,
         },
     )
-
-
-def minibatches(
-    samples: int | None, batch_size: int | None, replacement: bool = False
-) -> Callable[[PRNGKeyArray, Array], Int[Array, " b"] | None]:
-    """Counter-based minibatch indices ``(key, t) -> [batch_size]``: the same key and t give the same indices.
-
-    Without replacement, step t is entry ``t mod n`` of the permutation of epoch ``t // n``, n = samples // batch_size.
-
-    Raises:
-        ValueError: for a batch size that is not between 1 and the number of samples.
-    """
-    if batch_size is None:
-        return no_noise
-    if samples is None or batch_size != int(batch_size) or not 1 <= batch_size <= samples:
-        raise ValueError(f"batch_size={batch_size!r} must be between 1 and the number of training samples, {samples}")
-    if replacement:
-        return lambda key, t: jax.random.randint(jax.random.fold_in(key, t), (batch_size,), 0, samples)
-    steps_an_epoch = samples // batch_size
-
-    def draw(key: PRNGKeyArray, t: Array) -> Int[Array, " b"]:
-        order = jax.random.permutation(jax.random.fold_in(key, t // steps_an_epoch), samples)
-        return jax.lax.dynamic_slice(order, ((t % steps_an_epoch) * batch_size,), (batch_size,))
-
-    return draw
 
 
 def _arguments(optimizer: Callable) -> dict[str, float | None] | None:
