@@ -1,6 +1,6 @@
 """Neural-network training as a dynamical system."""
 
-from chaosjax import datasets, models, probes, stats
+from chaosjax import datasets, models, plotting, probes, stats, systems
 from chaosjax.evolve import Carry, advance, observe, start
 from chaosjax.precision import configure, enable_x64, use_cpu_devices
 from chaosjax.probe import Probe
@@ -24,11 +24,13 @@ __all__ = [
     "models",
     "observe",
     "phase",
+    "plotting",
     "probes",
     "start",
     "stats",
     "supervised",
     "sweep",
+    "systems",
     "training",
     "use_cpu_devices",
 ]

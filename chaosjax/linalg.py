@@ -21,7 +21,7 @@ def unbatched(factorise: Callable) -> Callable:
     A batched LAPACK call of jaxlib before 0.11.2 waits for the very threads it occupies: as many calls as there are
     cores (one a device, or a QR beside an eigendecomposition) deadlock. A single matrix is factorised in place.
     """
-    one_by_one = jax.custom_batching.sequential_vmap(factorise)
+    one_by_one = jax.custom_batching.sequential_vmap(lambda matrix: factorise(matrix))
     return lambda matrix: lax.platform_dependent(matrix, cpu=one_by_one, default=factorise)
 
 

@@ -106,8 +106,8 @@ def _stability(ax: Axes, summary: xr.Dataset) -> None:
 def _band(ax: Axes, summary: xr.Dataset, name: str, colour: str, label: str, **line: Any) -> None:
     eta = summary["learning_rate"]
     ax.plot(eta, summary[name], color=colour, label=label, marker=".", markersize=4, linewidth=1.2, **line)
-    if line.get("linestyle") != ":":
-        ax.fill_between(eta, summary[f"{name}_low"], summary[f"{name}_high"], color=colour, alpha=0.2, linewidth=0)
+    alpha = 0.08 if line.get("linestyle") == ":" else 0.2
+    ax.fill_between(eta, summary[f"{name}_low"], summary[f"{name}_high"], color=colour, alpha=alpha, linewidth=0)
 
 
 def _shade(ax: Axes, summary: xr.Dataset) -> None:

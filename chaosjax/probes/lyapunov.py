@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from chaosjax.linalg import unbatched
 from chaosjax.probe import Probe
 from chaosjax.system import Theta, phase
 from chaosjax.transition import Transition
@@ -87,5 +88,5 @@ def _orthonormalise(vectors: Float[Array, "k d"]) -> tuple[Float[Array, "k d"], 
     if vectors.shape[0] == 1:
         length = jnp.linalg.norm(vectors)
         return vectors / length, jnp.log(length)[None]
-    Q, R = jnp.linalg.qr(vectors.T)
+    Q, R = unbatched(jnp.linalg.qr)(vectors.T)
     return Q.T, jnp.log(jnp.abs(jnp.diagonal(R)))

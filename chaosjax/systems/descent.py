@@ -1,4 +1,4 @@
-"""Gradient descent small enough to be known: exact exponents, and the exact learning rates at which behaviour changes."""
+"""Gradient descent small enough to be known exactly: its exponents, and where its behaviour changes."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -71,8 +71,8 @@ def scalar_net(learning_rate: float = 1.0, target: float = 1.0) -> System:
 
     ``w' = w (1 − z)`` with the scaled residual ``z = η (w² − y)`` (the metric "scaled_residual"), which obeys, with
     a = ηy alone, ``z' = z³ + (a − 2) z² + (1 − 2a) z``. The regimes of a are `SCALAR_NET_REGIMES`; at the minimum the
-    exponent is ln |1 − 2a|, and at a = 2, where ``z' = z³ − 3z`` is a Chebyshev polynomial, it is ln 3. There the
-    interval ends on an unstable cycle, and rounding throws out one orbit in about 10⁸ steps.
+    exponent is ln |1 − 2a|, and at a = 2, where ``z' = z³ − 3z`` is a Chebyshev polynomial, it is ln 3. That is the
+    edge: with y = 1 no orbit left in 10⁹ steps, but an ηy that rounds to more than 2 lets orbits escape.
 
     Orbits start anywhere in the basin of bounded ones, ``η w² < 2 + a``.
 
@@ -114,9 +114,9 @@ chaos begins, the limit of the superstable cycles of period 2, 4, …, 64."""
 def perceptron(learning_rate: float = 8.0, positive_fraction: float = 0.3) -> System:
     """Gradient descent on the cross-entropy of a logistic neuron with one weight, ``w' = w − η (σ(w) − p)``.
 
-    All samples have input 1 and a fraction p of them has label 1: ``L(w) = ln(1 + eʷ) − p w``, which is convex, with its
-    minimum at σ(w) = p. For ``η p (1 − p) < 2`` every orbit ends there, with the exponent ln |1 − η p (1 − p)|; above,
-    cycles double and, unless p = 1/2, descent becomes chaotic.
+    All samples have input 1 and a fraction p of them has label 1: ``L(w) = ln(1 + eʷ) − p w``, convex, with its
+    minimum at σ(w) = p. For ``η p (1 − p) < 2`` every orbit ends there, with the exponent ln |1 − η p (1 − p)|;
+    above, cycles double and, unless p = 1/2, descent can be chaotic.
 
     Args:
         learning_rate: default of the control parameter ``learning_rate``, η.

@@ -98,7 +98,7 @@ def cat() -> System:
 
 
 def doubling_lattice(sites: int = 8, coupling: float = 0.1) -> System:
-    """A ring of doubling maps f(x) = 2x mod 1 with diffusive coupling e; the exponents are `doubling_lattice_exponents`.
+    """A ring of doubling maps f(x) = 2x mod 1 with diffusive coupling e; see `doubling_lattice_exponents`.
 
     ``x'_i = (1 − e) f(x_i) + (e/2) (f(x_{i−1}) + f(x_{i+1}))``. The tangent map is the same circulant matrix
     everywhere, so the exponents are exact whatever the orbit does. And it does collapse to 0 within some 50
