@@ -13,8 +13,6 @@ _PRODUCTS_A_CHECK = 5
 once in five products."""
 
 
-
-
 def unbatched(factorise: Callable) -> Callable:
     """The matrix factorisation, taken one matrix at a time on a CPU wherever it is vmapped.
 

@@ -20,6 +20,9 @@ from chaosjax.plan import chunk_for, padded, spread
 from chaosjax.store import key_impls, unwrap_keys, wrap_keys
 from chaosjax.system import System
 
+_HASHED_BYTES = 2**28
+"""Data sets beyond it enter a fingerprint by shape alone; their checksum stands in the system's attrs."""
+
 
 class Layout(NamedTuple):
     """Where cells run: `batch_size` side by side, batch after batch, on every device."""
@@ -34,8 +37,8 @@ class Layout(NamedTuple):
 
     def place(self, cells: PyTree) -> PyTree:
         """Cells padded to whole batches, on their devices."""
-        pad = lambda leaf: padded(np.asarray(leaf), self.batch_size, len(self.devices))  # noqa: E731
-        return jax.device_put(jax.tree.map(pad, cells), self.sharding(over_cells=True))
+        whole = jax.tree.map(lambda leaf: padded(np.asarray(leaf), self.batch_size, len(self.devices)), cells)
+        return jax.device_put(whole, self.sharding(over_cells=True))
 
 
 class Programs(NamedTuple):
@@ -51,7 +54,7 @@ class Programs(NamedTuple):
         template: shapes and dtypes of one cell's carry.
         records: shapes and dtypes of one cell's records.
         chunk: most records one call of `advance` can hold.
-        fingerprint: of the traced program, without its data.
+        fingerprint: of the traced programs and the data they close over.
     """
 
     compile: Callable[[], None]
@@ -153,9 +156,10 @@ def trace(
         template,
     )
     zero = np.int32(0)
-    started = _trace(start_cell, layout, placed, (), zero)
-    advanced = _trace(advance_cell, layout, placed, carry, (zero, zero))
-    observed = _trace(observe_cell, layout, placed, carry, zero)
+    data = _Data(layout)
+    started = _trace(start_cell, layout, data, placed, (), zero)
+    advanced = _trace(advance_cell, layout, data, placed, carry, (zero, zero))
+    observed = _trace(observe_cell, layout, data, placed, carry, zero)
 
     def compile_all() -> None:
         for program in (started, advanced, observed):
@@ -170,14 +174,14 @@ def trace(
         template=template,
         records=record,
         chunk=capacity,
-        fingerprint=hashlib.sha256((started.text + advanced.text).encode()).hexdigest(),
+        fingerprint=hashlib.sha256(started.digest + advanced.digest).hexdigest(),
     )
 
 
 class _Traced(NamedTuple):
     run: Callable[[PyTree, PyTree], PyTree]
     compile: Callable[[], Any]
-    text: str
+    digest: bytes
 
 
 def working_set(
@@ -217,31 +221,57 @@ def _hoist(function: Callable[..., PyTree], *args: PyTree) -> tuple[Callable[...
     return hoisted, traced.consts, traced
 
 
-def _trace(one_cell: Callable[..., PyTree], layout: Layout, cells: PyTree, carry: PyTree, shared: PyTree) -> _Traced:
+class _Data:
+    """What programs close over, on every device once, however many programs share it."""
+
+    def __init__(self, layout: Layout):
+        self._sharding = layout.sharding(over_cells=False)
+        self._placed: dict[int, tuple[Any, jax.Array]] = {}
+
+    def place(self, constants: list[Any]) -> list[jax.Array]:
+        for constant in constants:
+            if id(constant) not in self._placed:  # the constant is held too, so that its id stays its own
+                self._placed[id(constant)] = constant, jax.device_put(constant, self._sharding)
+        return [self._placed[id(constant)][1] for constant in constants]
+
+
+def _digest(traced: ClosedJaxpr) -> bytes:
+    """A hash of a traced program and its data; of data above `_HASHED_BYTES` only shape and dtype count."""
+    digest = hashlib.sha256(re.sub(r"0x[0-9a-f]+", "", str(traced.jaxpr)).encode())
+    for constant in jax.device_get(unwrap_keys(traced.consts)):
+        array = np.ascontiguousarray(constant)
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(array.tobytes() if array.nbytes <= _HASHED_BYTES else b"")
+    return digest.digest()
+
+
+def _trace(
+    one_cell: Callable[..., PyTree], layout: Layout, data: _Data, cells: PyTree, carry: PyTree, shared: PyTree
+) -> _Traced:
     """``one_cell(cell, carry, shared)`` over all cells, as ``(carry, shared) -> (carry, outputs)``."""
 
     def batch(leaf):
         return jax.ShapeDtypeStruct((layout.batch_size, *leaf.shape[1:]), leaf.dtype)
 
-    one_batch, data, traced = _hoist(
+    one_batch, constants, traced = _hoist(
         jax.vmap(one_cell, in_axes=(0, 0, None)), *jax.tree.map(batch, (cells, carry)), shared
     )
     run = spread(
         lambda cells, carry, shared: one_batch(shared[0], cells, carry, shared[1]), layout.devices, layout.batch_size
     )
 
-    def over_all(cells, carry, data, shared, batches):
-        return run(cells, carry, (data, shared), batches)
+    def over_all(cells, carry, constants, shared, batches):
+        return run(cells, carry, (constants, shared), batches)
 
-    data = jax.device_put(data, layout.sharding(over_cells=False))
+    constants = data.place(constants)
     batches = np.int32(jax.tree.leaves(cells)[0].shape[0] // (len(layout.devices) * layout.batch_size))
 
     @cache
     def program():
-        return jax.jit(over_all, donate_argnums=1).lower(cells, carry, data, shared, batches).compile()
+        return jax.jit(over_all, donate_argnums=1).lower(cells, carry, constants, shared, batches).compile()
 
     return _Traced(
-        run=lambda carry, shared: program()(cells, carry, data, shared, batches),
+        run=lambda carry, shared: program()(cells, carry, constants, shared, batches),
         compile=program,
-        text=re.sub(r"0x[0-9a-f]+", "", str(traced.jaxpr)),
+        digest=_digest(traced),
     )

@@ -37,7 +37,7 @@ def _curves(ax: Axes, distance: xr.DataArray, shown: Sequence[float]) -> None:
         colour = colours(place)
         ax.plot(cells["time"], cells.transpose("time", "seed"), color=colour, linewidth=0.5, alpha=0.5)
         with np.errstate(divide="ignore"):
-            typical = cells.pipe(np.log).mean("seed").pipe(np.exp)
+            typical = np.exp(xr.apply_ufunc(np.log, cells).mean("seed"))
         ax.plot(cells["time"], typical, color=colour, linewidth=2, label=f"η = {eta:.3g}")
     ax.set_yscale("log")
     ax.set_xlabel("time t (steps)")
