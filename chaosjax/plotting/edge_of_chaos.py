@@ -64,7 +64,8 @@ def _exponents(ax: Axes, summary: xr.Dataset) -> None:
             f"{summary.attrs['level']:g}", (1, summary.attrs["level"]), xycoords=("axes fraction", "data"), fontsize=7
         )
     shown = [summary[name] for name in EXPONENTS if name in summary]
-    top, bottom = max(float(mean.max()) for mean in shown), min(float(mean.min()) for mean in shown)
+    top = max(1.5 * summary.attrs["level"], *(float(mean.max()) for mean in shown))
+    bottom = min(float(mean.min()) for mean in shown)
     ax.set_ylim(min(-0.1 * top, 1.2 * bottom), 1.35 * top)
     ax.set_ylabel("exponent λ (nats/step)")
 
@@ -98,7 +99,8 @@ def _stability(ax: Axes, summary: xr.Dataset) -> None:
     _band(ax, summary, "stability", colour="C1", label="mean over seeds")
     ax.axhline(1, color="black", linewidth=0.8)
     ax.set_yscale("symlog", linthresh=0.1)
-    ax.set_ylim(bottom=min(0, float(summary["stability"].min())))
+    lowest, highest = ax.get_ylim()
+    ax.set_ylim(max(lowest, min(0, float(summary["stability"].min()))), max(highest, 3))
     ax.set_ylabel("sharpness · η/2 at the end")
     ax.annotate("stability edge", (0.01, 1.06), xycoords=("axes fraction", "data"), fontsize="x-small")
 

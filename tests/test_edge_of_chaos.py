@@ -1,0 +1,103 @@
+"""The main job's summary and figures on a data set whose onset, optimum and exponents are planted."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from chaosjax import plotting, stats
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "experiments"))
+from edge_of_chaos import report, summarise
+
+STEPS, TRANSIENT = 160, 40
+
+
+def planted(seeds: int = 6) -> xr.Dataset:
+    """λ = 0.2 ln η for the first 40 steps of η > 1, then calm; training takes 60 |ln(η / 2)| + 10 steps."""
+    eta = np.geomspace(0.25, 8, 21)
+    time = np.arange(STEPS + 1)
+    scatter = 1 + 0.02 * np.random.default_rng(0).standard_normal((1, seeds))
+    rate = 0.2 * np.maximum(np.log(eta), 0)[:, None] * scatter
+    growth = np.where((time > 0) & (time <= TRANSIENT), rate[..., None], 1e-4)
+    growth[..., 0] = 0
+    needed = (60 * np.abs(np.log(eta / 2)) + 10)[:, None] * scatter
+    cells = ("learning_rate", "seed", "time")
+    ds = xr.Dataset(
+        {
+            "growth": ((*cells, "exponent"), growth[..., None]),
+            "distance": ((*cells, "copy"), 1e-5 * np.exp(np.cumsum(growth, -1))[..., None] * np.ones(3)),
+            "test_accuracy": (cells, np.where(time >= needed[..., None], 0.95, 0.5)),
+            "sharpness": (
+                (*cells, "eigenvalue"),
+                np.where(time % 40 == 0, 1 / eta[:, None, None], np.nan)[..., None] * np.ones((1, seeds, 1, 1)),
+            ),
+            "alive": (cells, np.ones(growth.shape, bool)),
+        },
+        {"learning_rate": eta, "seed": np.arange(seeds), "time": time},
+    )
+    system = {
+        "dataset": {"name": "planted", "train_samples": 1},
+        "model": "chaosjax.models.mlp.MLP(widths=(3,))",
+        "optimizer": "optax._src.alias.sgd",
+        "batch_size": None,
+    }
+    cost = {"wall_seconds": 1.0, "compile_seconds": 1.0, "cell_steps_per_second": 1.0, "devices": "1 × test"}
+    return ds.assign_attrs(identity={"system": system}, **cost)
+
+
+def test_the_summary_finds_what_was_planted():
+    summary = summarise(planted())
+    # 0.2 ln η = 0.05 at η = exp(1/4); linear interpolation in ln η is exact for it
+    assert float(summary["onset"]) == pytest.approx(np.exp(0.25), rel=0.01)
+    assert float(summary["onset_low"]) <= np.exp(0.25) <= float(summary["onset_high"])
+    assert float(summary["best_fastest"]) == pytest.approx(2.0, rel=0.1)
+    assert float(summary["gain_speed_up"]) > 3
+    np.testing.assert_allclose(summary["stability"], 0.5)
+    assert abs(float(summary["steepest_agreement_difference"])) < 1e-9
+    np.testing.assert_array_equal(summary["chaotic"], summary["learning_rate"] > np.exp(0.25))
+
+
+def test_the_steepest_window_sees_the_transient_and_the_straightest_the_calm_after_it():
+    distance = planted()["distance"].sel(learning_rate=4, method="nearest")
+    wobble = xr.DataArray(1 + 0.1 * np.sin(np.arange(STEPS + 1)) * (np.arange(STEPS + 1) <= TRANSIENT), dims="time")
+    steep = stats.exponential_window(distance * wobble, select="slope")
+    straight = stats.exponential_window(distance * wobble, select="r2")
+    eta = float(distance["learning_rate"])
+    np.testing.assert_allclose(steep["exponent"], 0.2 * np.log(eta), rtol=0.06)
+    np.testing.assert_allclose(straight["exponent"], 1e-4, rtol=0.01)
+    with pytest.raises(ValueError, match=r"select='best' must be 'r2'.*or 'slope'"):
+        stats.exponential_window(distance, select="best")
+
+
+def test_the_figures_name_their_axes_with_units():
+    ds = planted()
+    figure = plotting.edge_of_chaos(summarise(ds))
+    labels = [ax.get_ylabel() for ax in figure.axes]
+    assert labels[:3] == ["exponent λ (nats/step)", "training time (steps)", "sharpness · η/2 at the end"]
+    local = stats.local_exponents(ds["growth"].isel(exponent=0))
+    curves, heat, bar = plotting.divergence(ds["distance"], local, [0.25, 2, 8]).axes
+    assert [text.get_text() for text in curves.get_legend().get_texts()] == ["η = 0.25", "η = 2", "η = 8"]
+    assert heat.get_ylabel() == "learning rate η"
+    assert "nats/step" in bar.get_ylabel()
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_few_seeds_give_a_report_without_false_intervals(seeds, tmp_path, capsys):
+    report(planted(seeds), tmp_path)
+    table = (tmp_path / "table.txt").read_text()
+    assert table.splitlines()[0] in capsys.readouterr().out
+    if seeds == 1:
+        assert "none found" in table
+        assert bool(xr.open_zarr(tmp_path / "summary.zarr", consolidated=False)["whole_low"].isnull().all())
+
+
+def test_a_grid_without_chaos_or_success_is_reported_as_such(tmp_path):
+    ds = planted().isel(learning_rate=slice(0, 3))
+    ds["test_accuracy"] = ds["test_accuracy"] * 0
+    report(ds, tmp_path)
+    table = (tmp_path / "table.txt").read_text()
+    assert table.count("none found") >= 4
+    assert (tmp_path / "edge_of_chaos.png").exists()
