@@ -58,7 +58,9 @@ def summarise(dataset: xr.Dataset, threshold: float = 0.9, level: float = 0.05) 
     for name, fit in fits.items():
         cells[name] = fit["exponent"]
         cells[f"{name}_tangent"] = stats.exponents(growth, fit["start"], fit["stop"])
-    sharpness = dataset["sharpness"].isel(eigenvalue=0).dropna("time", how="all").isel(time=-1, drop=True)
+    sharpness = dataset["sharpness"].isel(eigenvalue=0)
+    last_measured = int(sharpness.notnull().any(["learning_rate", "seed"]).cumsum("time").argmax("time"))
+    sharpness = sharpness.isel(time=last_measured, drop=True).where(dataset["alive"].isel(time=-1, drop=True))
     cells["stability"] = sharpness * dataset["learning_rate"] / 2
     parts = [_prefixed(stats.mean_interval(values), name) for name, values in cells.items()]
     parts += [_prefixed(fits["fit"]["kept"].mean("seed").to_dataset(name="kept"), "fit")]

@@ -101,3 +101,11 @@ def test_a_grid_without_chaos_or_success_is_reported_as_such(tmp_path):
     table = (tmp_path / "table.txt").read_text()
     assert table.count("none found") >= 4
     assert (tmp_path / "edge_of_chaos.png").exists()
+
+
+def test_a_grid_that_diverged_everywhere_is_reported_as_such(tmp_path):
+    ds = planted(3)
+    dead = ds["time"] > 5
+    ds = ds.assign({name: ds[name].where(~dead) for name in ("growth", "distance", "test_accuracy", "sharpness")})
+    report(ds.assign(alive=ds["alive"] & ~dead), tmp_path)
+    assert (tmp_path / "table.txt").read_text().count("none found") >= 5

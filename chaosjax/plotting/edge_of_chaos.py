@@ -63,9 +63,10 @@ def _exponents(ax: Axes, summary: xr.Dataset) -> None:
         ax.annotate(
             f"{summary.attrs['level']:g}", (1, summary.attrs["level"]), xycoords=("axes fraction", "data"), fontsize=7
         )
-    shown = [summary[name] for name in EXPONENTS if name in summary]
-    top = max(1.5 * summary.attrs["level"], *(float(mean.max()) for mean in shown))
-    bottom = min(float(mean.min()) for mean in shown)
+    shown = np.concatenate(
+        [[0, 1.5 * summary.attrs["level"]], *(summary[name] for name in EXPONENTS if name in summary)]
+    )
+    top, bottom = np.nanmax(shown), np.nanmin(shown)
     ax.set_ylim(min(-0.1 * top, 1.2 * bottom), 1.35 * top)
     ax.set_ylabel("exponent λ (nats/step)")
 
@@ -100,7 +101,7 @@ def _stability(ax: Axes, summary: xr.Dataset) -> None:
     ax.axhline(1, color="black", linewidth=0.8)
     ax.set_yscale("symlog", linthresh=0.1)
     lowest, highest = ax.get_ylim()
-    ax.set_ylim(max(lowest, min(0, float(summary["stability"].min()))), max(highest, 3))
+    ax.set_ylim(max(lowest, np.nanmin([0, *summary["stability"]])), max(highest, 3))
     ax.set_ylabel("sharpness · η/2 at the end")
     ax.annotate("stability edge", (0.01, 1.06), xycoords=("axes fraction", "data"), fontsize="x-small")
 
