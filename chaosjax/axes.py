@@ -19,6 +19,11 @@ def checked_axes(system: System, probes: Probes, axes: Mapping[str, Any]) -> dic
         ValueError: for a name that neither system nor probes take, an empty axis, a repeated value, a value that
             is not finite, or a negative one where the quantity has no negative values.
     """
+    for probe_name, probe in probes.items():
+        for name in set(probe.theta) & set(system.theta or {}):
+            raise ValueError(
+                f"probe '{probe_name}': the system has a control parameter '{name}' too; rename the system's"
+            )
     known = known_parameters(system, probes)
     checked = {}
     for name, values in axes.items():

@@ -34,7 +34,7 @@ def start(system: System, probes: Probes, key: PRNGKeyArray, theta: Theta) -> Ca
     for name, probe in probes.items():
         with named(name):
             own_key = jax.random.fold_in(key, zlib.crc32(name.encode()))
-            memories[name] = _strong(probe.init(own_key, x, theta))
+            memories[name] = _strong(probe.init(own_key, x, {**probe.theta, **theta}))
     return Carry(x, memories)
 
 

@@ -72,7 +72,7 @@ def rounding_of(u: Float[Array, " d"], delta: Float[Array, "copies d"]) -> Float
 
     The sum is made here, in the dtype of u, exactly as the perturbed copies are made.
     """
-    realised = (u + delta) - u
+    realised = (u[None] + delta) - u[None]
     size = jnp.sum(jnp.abs(delta))
     error = jnp.sum(jnp.abs(realised - delta))
     return jnp.where(size == 0, 0.0, error / jnp.where(size == 0, 1.0, size))

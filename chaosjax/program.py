@@ -124,7 +124,7 @@ def trace(
         return carry, found
 
     _, record = jax.eval_shape(observe_cell, one, template, np.int32(0))
-    capacity = chunk or chunk_for(records, count * _bytes(record))
+    capacity = min(chunk or chunk_for(records, count * _bytes(record)), records)
 
     def advance_cell(cell, carry, span):
         first, count = span
@@ -192,7 +192,8 @@ def working_set(
     noise_seed: int,
 ) -> int:
     """Bytes that one cell touches in a step: the step's own, times how many phase points the cell carries."""
-    theta = {**constants, **{name: jnp.result_type(float).type(values[0]) for name, values in axes.items()}}
+    dtype = jnp.result_type(float)
+    theta = {**constants, **{name: dtype.type(values[0]) for name, values in axes.items() if name != "seed"}}
     carry = jax.eval_shape(lambda: start(system, probes, jax.random.key(0), theta))
     noise = jax.eval_shape(lambda: system.noise(jax.random.key(noise_seed), jnp.int32(0)))
     step, data, _ = _hoist(lambda x, noise: system.step(x, theta, noise), carry.x, noise)

@@ -122,7 +122,7 @@ class Store:
         try:
             group = zarr.open_group(location, mode="r+")
             made_here = "identity" in group.attrs
-        except FileNotFoundError:
+        except (FileNotFoundError, FileExistsError, NotADirectoryError):
             made_here = False
         if not made_here:
             raise ValueError(f"store: {location} is no store that sweep has made; choose another path")
@@ -272,8 +272,6 @@ def _writing(location: Path | MemoryStore) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if isinstance(error, FileExistsError):
-            raise
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             remedy = "the disk is full: free space, then go on with resume=True; what was recorded before is kept"
         else:

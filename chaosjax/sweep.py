@@ -27,9 +27,10 @@ from rich.progress import (
 )
 
 from chaosjax import precision
-from chaosjax.axes import cells_of, checked_axes, known_parameters
+from chaosjax.axes import cells_of, checked_axes
 from chaosjax.evolve import Probes, named
 from chaosjax.plan import batch_size_for
+from chaosjax.probe import Probe
 from chaosjax.probes.alive import alive
 from chaosjax.program import Layout, Programs, trace, working_set
 from chaosjax.store import Checkpoint, Store, Variable, differences, flat_dims, pack, unpack
@@ -87,18 +88,20 @@ def sweep(
         FileExistsError: for a store that exists, without resume.
         OSError: for a store that cannot be written.
     """
-    probes = {"alive": alive(), **probes}
     axes = _checked(system, probes, axes, steps, stride, noise, batch_size, chunk)
+    probes = {"alive": alive(), **probes}
+    if resume and store is None:
+        raise ValueError("resume=True needs the store to continue: give store=FOLDER")
     earlier = Store.open(store) if resume and store is not None and Path(store).exists() else None
     if earlier is not None:
-        batch_size = batch_size or int(earlier.identity["batch_size"])
+        batch_size = int(earlier.identity["batch_size"]) if batch_size in (None, "tune") else batch_size
         chunk = earlier.chunk
     elif store is not None:
         Store.check_path(store)
     begun = time.perf_counter()
     devices = tuple(devices if devices is not None else jax.local_devices())
-    known = known_parameters(system, probes) or {}
-    constants = {name: value for name, value in known.items() if value is not None and name not in axes}
+    defaults = system.theta or {}
+    constants = {name: value for name, value in defaults.items() if value is not None and name not in axes}
     count, records = prod(len(values) for values in axes.values()), steps // stride + 1
     cells = {"seed": np.zeros(count, np.int64), **cells_of(axes)}
     clocks = {"stride": stride, "records": records, "chunk": chunk}
@@ -112,6 +115,7 @@ def sweep(
     elif batch_size == "tune":
         batch_size = _tuned(trace_for, cells, len(devices))
     programs = trace_for(int(batch_size), cells)
+    variables = _variables(probes, programs, axes)
     settings = {"steps": steps, "stride": stride, "noise": noise, "noise_seed": noise_seed, "batch_size": batch_size}
     identity = _identity(system, probes, axes, programs, devices, settings)
     if earlier is not None:
@@ -123,8 +127,7 @@ def sweep(
     carry, at = _first_state(programs, probes, earlier, count)
     if earlier is None:
         attrs = {"identity": identity, "config": _plain(config or {}), **_provenance(devices)}
-        times, variables = np.arange(records) * stride, _variables(probes, programs)
-        out = Store.create(store, axes, times, variables, programs.chunk, attrs)
+        out = Store.create(store, axes, np.arange(records) * stride, variables, programs.chunk, attrs)
     else:
         out = earlier
     index, seconds = _run(programs, out, carry, at, count, records, stride, progress)
@@ -210,6 +213,9 @@ def _record(out: Store, diverged: np.ndarray, first: int, stride: int, chunk: Ma
     alive = chunk["alive"]
     died = ~alive.all(axis=1) & np.isnan(diverged)
     diverged[died] = (first + np.argmin(alive, axis=1)[died]) * stride
+    if not np.isnan(diverged).any():  # the run ends with its last cell, wherever a chunk happens to
+        end = max(0, int(diverged.max()) // stride + 1 - first)
+        chunk = {name: values[:, :end] for name, values in chunk.items()}
     out.write(first, chunk)
     out.write_diverged(diverged)
 
@@ -224,7 +230,7 @@ def _checked(
     batch_size: Any,
     chunk: int | None,
 ) -> dict[str, np.ndarray]:
-    for name, value in {"steps": steps, "stride": stride, "chunk": chunk or 1}.items():
+    for name, value in {"steps": steps, "stride": stride, "chunk": 1 if chunk is None else chunk}.items():
         if not isinstance(value, (int, np.integer)) or value < 1:
             raise ValueError(f"{name}={value!r} must be a positive integer")
     if steps % stride:
@@ -233,17 +239,21 @@ def _checked(
         )
     if noise not in ("common", "independent"):
         raise ValueError(f"noise={noise!r} must be 'common' or 'independent'")
-    if batch_size not in (None, "tune") and not (isinstance(batch_size, int) and batch_size > 0):
+    if batch_size not in (None, "tune") and not (isinstance(batch_size, (int, np.integer)) and batch_size > 0):
         raise ValueError(f"batch_size={batch_size!r} must be a positive integer, 'tune' or None")
+    for name, probe in probes.items():
+        if not isinstance(probe, Probe):
+            raise TypeError(f"probes: '{name}' is {probe!r}, not a Probe; call what makes it, e.g. probes.loss()")
     checked = checked_axes(system, probes, axes)
-    taken = {*checked, "time", "diverged_at"} & set(probes)
+    taken = {*checked, "time", "alive", "diverged_at"} & set(probes)
     if taken:
         raise ValueError(f"probes: '{taken.pop()}' is the name of an axis or of sweep's own; rename the probe")
     return checked
 
 
-def _variables(probes: Probes, programs: Programs) -> dict[str, Variable]:
+def _variables(probes: Probes, programs: Programs, axes: Mapping[str, np.ndarray]) -> dict[str, Variable]:
     variables = {}
+    sizes = dict.fromkeys((*axes, "time", *programs.records), 0)  # names that no record's own axis can have
     for name, record in programs.records.items():
         probe = probes[name]
         for entry, leaf in _entries(record).items():
@@ -252,7 +262,17 @@ def _variables(probes: Probes, programs: Programs) -> dict[str, Variable]:
                 raise ValueError(
                     f"probe '{name}': its record has {len(leaf.shape)} axes, its dims name {len(dims)}: {dims}"
                 )
+            for dim, size in zip(dims, leaf.shape, strict=True):
+                if sizes.setdefault(dim, size) != size:
+                    raise ValueError(
+                        f"probe '{name}': its axis '{dim}' of {size} entries is another one's name in this dataset; "
+                        "rename it: probe._replace(dims=(...))"
+                    )
             attrs = {**_plain(probe.attrs), **({"entry": entry} if entry else {})}
+            if _variable(name, entry) in (*variables, "diverged_at", *axes):
+                raise ValueError(
+                    f"probe '{name}': its record '{_variable(name, entry)}' has a taken name; rename the probe"
+                )
             variables[_variable(name, entry)] = Variable((0, *leaf.shape), np.dtype(leaf.dtype), dims, attrs)
     return variables
 

@@ -1,7 +1,8 @@
 """Training as a map: any optax optimizer, full batch or minibatches, on any problem."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import jax
@@ -48,9 +49,12 @@ def training(
     """
     accepted = _arguments(optimizer)
 
+    def given(theta: Theta) -> Theta:
+        return theta if accepted is None else {name: theta[name] for name in accepted if name in theta}
+
     def make(theta: Theta) -> optax.GradientTransformationExtraArgs:
-        given = theta if accepted is None else {name: theta[name] for name in accepted if name in theta}
-        return optax.with_extra_args_support(_build(optimizer, given))
+        with _explained(optimizer, given(theta)):
+            return optax.with_extra_args_support(optimizer(**given(theta)))
 
     def cast(theta: Theta, params: PyTree) -> Theta:
         dtype = jnp.result_type(*jax.tree.leaves(params))
@@ -67,14 +71,15 @@ def training(
     def step(x: TrainingState, theta: Theta, noise: Int[Array, " b"] | None) -> TrainingState:
         theta = cast(theta, x.params)
         (value, model), grads = jax.value_and_grad(objective, has_aux=True)(x.params, x, theta, noise)
-        updates, state = make(theta).update(
-            grads,
-            x.optimizer,
-            x.params,
-            value=value,
-            grad=grads,
-            value_fn=lambda params: objective(params, x, theta, noise)[0],
-        )
+        with _explained(optimizer, given(theta)):
+            updates, state = make(theta).update(
+                grads,
+                x.optimizer,
+                x.params,
+                value=value,
+                grad=grads,
+                value_fn=lambda params: objective(params, x, theta, noise)[0],
+            )
         params: Any = optax.apply_updates(x.params, updates)
         return TrainingState(params, state, model)
 
@@ -109,10 +114,14 @@ def _arguments(optimizer: Callable) -> dict[str, float | None] | None:
     return {parameter.name: None for parameter in parameters if parameter.kind is not parameter.VAR_POSITIONAL}
 
 
-def _build(optimizer: Callable, given: Theta) -> optax.GradientTransformation:
+@contextmanager
+def _explained(optimizer: Callable, given: Theta) -> Iterator[None]:
+    """Turns what an optimizer says of the control parameters it is given into what to do about it."""
     try:
-        return optimizer(**given)
+        yield
     except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
+        if not given:
+            raise
         raise ValueError(
             f"optimizer {describe(optimizer)} cannot take {', '.join(given)} as traced numbers: one changes the "
             "program; bind it with functools.partial and run its values as a Hydra multirun"

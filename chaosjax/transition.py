@@ -28,6 +28,7 @@ class Transition:
         self.x = x
         self.theta = theta
         self.noise = noise
+        self._adopted = False
 
     def step(self, x: PyTree) -> PyTree:
         """The image of any phase point under the map of this moment."""
@@ -47,8 +48,12 @@ class Transition:
         return self._linearized[1] if "_linearized" in self.__dict__ else self.step(self.x)
 
     def adopt(self, y: PyTree) -> None:
-        """Takes a probe's own image of x for y, so that the step is not computed twice. The first one counts."""
-        self.__dict__.setdefault("y", y)
+        """Takes a probe's own image of x for y, so that the step is not computed twice. The first one counts.
+
+        It counts even where a record has asked for y before: x must not part from the probe's copy by rounding.
+        """
+        if not self._adopted:
+            self.__dict__["y"], self._adopted = y, True
 
     @property
     def push(self) -> Callable[[Float[Array, " d"]], Float[Array, " d"]]:

@@ -73,7 +73,7 @@ def shadow(
             draw = draw / measure(draw)[:, None]
         delta = jnp.asarray(theta.get("radius", radius), u.dtype) * draw
         ensemble = jnp.concatenate([u[None], u[None] + delta])
-        return Shadow(jax.vmap(chart)(ensemble), rounding_of(u[None], delta))
+        return Shadow(jax.vmap(chart)(ensemble), rounding_of(u, delta))
 
     def update(m: Shadow, transition: Transition) -> Shadow:
         ensemble = jax.vmap(transition.step)(m.ensemble)

@@ -1,0 +1,163 @@
+"""The results as tables, for the terminal and for docs/benchmarks.md."""
+
+from statistics import median
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+AIMS = {"torch.func.vmap": 5, "PyTorch, serial": 50}
+AGREEMENT = 1e-9
+WIDTH = 110
+
+
+class Table(NamedTuple):
+    title: str
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    note: str
+
+
+def show(results: dict) -> None:
+    """The tables on the terminal."""
+    console = Console(width=max(WIDTH, Console().width))
+    for table in tables(results):
+        shown = RichTable(*table.columns[:1], title=table.title, title_justify="left", caption_justify="left")
+        shown.caption = table.note
+        for column in table.columns[1:]:
+            shown.add_column(column, justify="right")
+        for row in table.rows:
+            shown.add_row(*row)
+        console.print(shown)
+
+
+def page(results: dict) -> str:
+    """The page docs/benchmarks.md."""
+    machine, versions = results["machine"], results["iris"]["provenance"]["versions"]
+    torch = results["iris"].get("torch", {})
+    named = {**versions, **({"torch": torch["torch"]} if torch else {})}
+    lines = [
+        "# Benchmarks",
+        "",
+        "This page is written by `make bench`, with the raw figures in `benchmarks/results.json`. Rates are medians of",
+        "repeats that alternate between the sides (A B C A B C …), least and greatest in brackets; ratios are taken",
+        "within this one run. Compilation and warm-up are not in the rates.",
+        "",
+        f"- {results['started']}, commit {results['iris']['provenance']['commit']}, one-minute load before the run "
+        f"{results['load_before']:.1f}",
+        f"- {machine['cores']} cores of {machine['processor']}, {machine['system']}"
+        + (f"; {machine['accelerator']}" if machine["accelerator"] else ""),
+        f"- Python {results['iris']['provenance']['python']}, "
+        + ", ".join(f"{name} {version}" for name, version in named.items()),
+        "",
+    ]
+    for table in tables(results):
+        lines += [f"## {table.title}", "", _markdown(table.columns)]
+        lines.append(_markdown(("---", *["---:"] * (len(table.columns) - 1))))
+        lines += [*map(_markdown, table.rows), "", table.note, ""]
+    return "\n".join(lines)
+
+
+def tables(results: dict) -> list[Table]:
+    return [_iris(results), _main_job(results), _machine(results)]
+
+
+def _iris(results: dict) -> Table:
+    iris, sizes = results["iris"], results["sizes"]
+    rates = iris["rates"]
+    ours = rates["chaosjax"]
+    rows = []
+    for side, found in rates.items():
+        ratios = [a / b for a, b in zip(ours, found, strict=True)]
+        difference = iris["loss_difference"].get(side)
+        rows.append(
+            (
+                side,
+                _spread(found),
+                "" if side == "chaosjax" else _spread(ratios, 1),
+                f"≥ {AIMS[side]}" if side in AIMS else "",
+                "" if difference is None else f"{difference:.0e}",
+            )
+        )
+    batches = iris["batch_size"]
+    note = (
+        f"{sizes['members']:,} members of 4–10(sigmoid)–3 on 120 samples, float64, full-batch gradient descent, "
+        f"{sizes['steps']} steps; as cells of copies, {sizes['members'] // (1 + sizes['copies'])} cells of a reference "
+        f"and {sizes['copies']} copies, distances recorded at every step. chaosjax runs on "
+        f"{iris['provenance']['devices']} in batches of {batches['chaosjax']} and "
+        f"{batches['chaosjax, cells of copies']} cells, compiled in {median(iris['compile_seconds']):.1f} s. "
+    )
+    if "tuned" in iris:
+        vmap = iris["tuned"]["vmap"]
+        note += (
+            f"PyTorch at the fastest of the settings tried: torch.func.vmap with {vmap['batch']} members at a time and "
+            f"{vmap['threads']} thread(s), the serial loop with {iris['tuned']['serial']} (rate from "
+            f"{sizes['serial_members']} of the members). "
+        )
+    worst = max(iris["loss_difference"].values())
+    verdict = "agree" if worst <= AGREEMENT else "DO NOT AGREE"
+    note += f"All sides start from the same weights; their final losses {verdict} to {AGREEMENT:.0e}."
+    columns = ("Iris net", "member-steps/s", "chaosjax's rate over it", "aim", "loss difference")
+    return Table("Many small networks", columns, rows, note)
+
+
+def _main_job(results: dict) -> Table:
+    job, sizes = results["main_job"], results["sizes"]
+    bare = job["bare"]["rates"]
+    rows = []
+    for probe, found in job.items():
+        costs = [a / b for a, b in zip(bare, found["rates"], strict=True)]
+        rows.append(
+            (
+                {"bare": "no probe", "all": "all of them"}.get(probe, probe),
+                _spread(found["rates"]),
+                "" if probe == "bare" else _spread(costs, 2),
+                f"{median(found['compile_seconds']):.1f}",
+                f"{found['peak_bytes'] / 2**20:,.0f}",
+            )
+        )
+    note = (
+        f"Digits, 64–64(tanh)–10, N(0, 1), float64, full batch: {4 * sizes['seeds']} cells × {sizes['main_steps']} "
+        f"steps, recorded at every step; shadow is 3 copies, lyapunov one vector, sharpness taken every "
+        f"{sizes['sharpness_every']} steps. Cost is the time of a step with the probe over that of a bare step. Peak "
+        "memory is the process's, Python and compiler included (on an accelerator: the device's)."
+    )
+    columns = ("Main job", "cell-steps/s", "cost", "compilation, s", "peak memory, MiB")
+    return Table("The main job, probe by probe", columns, rows, note)
+
+
+def _machine(results: dict) -> Table:
+    machine = results["machine"]
+    peak = machine["matmul"]["float64"]["flops"]
+    rates = {"iris": results["iris"]["rates"]["chaosjax"], "digits": results["main_job"]["bare"]["rates"]}
+    titles = {"iris": "Iris net", "digits": "main job, no probe"}
+    rows = []
+    for system, cost in machine["step_cost"].items():
+        reached = median(rates[system]) * cost["flops"]
+        rows.append(
+            (
+                titles[system],
+                f"{cost['flops'] / 1e6:.3g}",
+                f"{cost['bytes'] / 1e6:.3g}",
+                f"{reached / 1e9:.1f}",
+                f"{reached / peak:.0%}",
+            )
+        )
+    peaks = ", ".join(
+        f"{found['flops'] / 1e9:,.0f} GFLOP/s in {dtype} ({found['library']})"
+        for dtype, found in machine["matmul"].items()
+    )
+    note = (
+        f"Measured in this run: matrix products reach {peaks}, memory {machine['bandwidth'] / 1e9:.1f} GB/s. Work is "
+        "XLA's count: operations of a step as traced, bytes as compiled (most of them stay in cache)."
+    )
+    columns = ("One step", "MFLOP", "MB touched", "GFLOP/s reached", "of the float64 peak")
+    return Table("Against the machine", columns, rows, note)
+
+
+def _spread(values: list[float], digits: int = 0) -> str:
+    return f"{median(values):,.{digits}f} ({min(values):,.{digits}f}–{max(values):,.{digits}f})"
+
+
+def _markdown(cells: tuple[str, ...]) -> str:
+    return "| " + " | ".join(cells) + " |"

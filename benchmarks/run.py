@@ -1,0 +1,156 @@
+"""The benchmark: chaosjax beside PyTorch and plain JAX, what each probe costs, and what the machine allows.
+
+`python benchmarks/run.py` writes docs/benchmarks.md and benchmarks/results.json; `--quick` is a toy run that writes
+nothing unless `--out` names a folder.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from environment import ROOT, bench_python
+from report import median, page, show
+from worker import worker
+
+PROBES = ("loss", "accuracy", "shadow", "lyapunov", "sharpness", "all")
+
+
+class Sizes(NamedTuple):
+    rounds: int = 5
+    members: int = 1536
+    copies: int = 5
+    steps: int = 200
+    serial_members: int = 32
+    seeds: int = 2
+    main_steps: int = 80
+    main_rounds: int = 3
+    sharpness_every: int = 40
+    matrix: int = 2048
+    accelerator_matrix: int = 8192
+    vector: int = 2**26
+
+
+QUICK = Sizes(1, 12, 2, 4, 2, 1, 4, 1, 2, 64, 64, 2**12)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a toy run: checks the harness, measures nothing")
+    parser.add_argument("--no-peers", action="store_true", help="leave PyTorch out")
+    parser.add_argument("--probes", nargs="*", choices=PROBES, default=PROBES, help="the main job's to cost")
+    parser.add_argument("--out", type=Path, help="folder for benchmarks.md and results.json")
+    given = parser.parse_args()
+    sizes = QUICK if given.quick else Sizes()
+    results = {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "load_before": os.getloadavg()[0],
+        "sizes": sizes._asdict(),
+    }
+    torch_python = None if given.no_peers else bench_python()
+    results["iris"] = iris(sizes, torch_python)
+    results["main_job"] = main_job(sizes, ("bare", *given.probes))
+    results["machine"] = machine(sizes)
+    show(results)
+    outputs = (ROOT / "docs/benchmarks.md", ROOT / "benchmarks/results.json")
+    if given.out is not None:
+        given.out.mkdir(parents=True, exist_ok=True)
+        outputs = (given.out / "benchmarks.md", given.out / "results.json")
+    if given.out is not None or not given.quick:
+        outputs[0].write_text(page(results))
+        outputs[1].write_text(json.dumps(results, indent=1) + "\n")
+        print("written:", *outputs)
+
+
+def iris(sizes: Sizes, torch_python: Path | None) -> dict:
+    """Member-steps a second of every side, in alternation, and how far their final losses differ."""
+    with ExitStack() as stack:
+        path = str(Path(stack.enter_context(TemporaryDirectory())) / "iris.npz")
+        ours = stack.enter_context(worker("chaosjax_side.py"))
+        plain_jax = stack.enter_context(worker("jax_side.py"))
+        ours("save", path=path, members=sizes.members)
+        plain_jax("load", path=path)
+        plain_jax("vmap", steps=sizes.steps)
+        steps, all_members = {"steps": sizes.steps}, {"members": sizes.members}
+        cells = sizes.members // (1 + sizes.copies)
+        sides = {
+            "chaosjax": lambda: ours("plain", **all_members, **steps),
+            "chaosjax, cells of copies": lambda: ours("ensemble", cells=cells, copies=sizes.copies, **steps),
+            "JAX vmap": lambda: plain_jax("vmap", **steps),
+        }
+        found = {}
+        if torch_python is not None:
+            torch = stack.enter_context(worker("torch_side.py", torch_python))
+            found["torch"] = torch("load", path=path)
+            tuned = found["tuned"] = torch("tune", **steps)
+            sides["torch.func.vmap"] = lambda: torch("vmap", **all_members, **steps, **tuned["vmap"])
+            some = {"members": sizes.serial_members, "threads": tuned["serial"]}
+            sides["PyTorch, serial"] = lambda: torch("serial", **some, **steps)
+        rounds = _rounds(sides, sizes.rounds, "Iris")
+    reference = rounds["chaosjax"][0]["losses"]
+    return {
+        **found,
+        "provenance": rounds["chaosjax"][0]["provenance"],
+        "rates": {side: [entry["rate"] for entry in entries] for side, entries in rounds.items()},
+        "compile_seconds": [entry["compile_seconds"] for entry in rounds["chaosjax"]],
+        "batch_size": {name: rounds[name][0].get("batch_size") for name in list(sides)[:2]},
+        "loss_difference": {
+            side: max(abs(a - b) for a, b in zip(reference, entries[0]["losses"], strict=False))
+            for side, entries in rounds.items()
+            if "losses" in entries[0] and side != "chaosjax"
+        },
+    }
+
+
+def main_job(sizes: Sizes, probes: Sequence[str]) -> dict:
+    """Each probe alone, none and all: a process each, in alternation, so that each has its own peak memory."""
+    with ExitStack() as stack:
+        settings = {"seeds": sizes.seeds, "steps": sizes.main_steps, "sharpness_every": sizes.sharpness_every}
+
+        def side(probe: str):
+            ask = stack.enter_context(worker("chaosjax_side.py"))
+            return lambda: ask("main_job", probe=probe, **settings)
+
+        rounds = _rounds({probe: side(probe) for probe in probes}, sizes.main_rounds, "main job")
+    return {
+        probe: {
+            "rates": [entry["rate"] for entry in entries],
+            "compile_seconds": [entry["compile_seconds"] for entry in entries],
+            "batch_size": entries[0]["batch_size"],
+            "peak_bytes": entries[0]["peak_bytes"],
+        }
+        for probe, entries in rounds.items()
+    }
+
+
+def machine(sizes: Sizes) -> dict:
+    """Peaks of the machine and the cost of a step, for the fraction of the peak that is reached."""
+    with worker("machine.py") as ask, worker("chaosjax_side.py") as ours:
+        about = ask("describe")
+        size = sizes.accelerator_matrix if about["accelerator"] else sizes.matrix
+        return {
+            **about,
+            "matmul": {dtype: ask("matmul", dtype=dtype, size=size) for dtype in ("float64", "float32")},
+            "bandwidth": ask("bandwidth", size=sizes.vector)["bytes"],
+            "step_cost": {system: ours("step_cost", system=system) for system in ("iris", "digits")},
+        }
+
+
+def _rounds(sides: dict, rounds: int, title: str) -> dict[str, list[dict]]:
+    """A B C A B C …: what disturbs the machine for a while disturbs all sides."""
+    found: dict[str, list[dict]] = {side: [] for side in sides}
+    for i in range(rounds):
+        for side, ask in sides.items():
+            found[side].append(ask())
+            rates = [entry["rate"] for entry in found[side]]
+            print(f"{title}, round {i + 1} of {rounds}: {side:26}{median(rates):12,.0f} a second", flush=True)
+    return found
+
+
+if __name__ == "__main__":
+    main()

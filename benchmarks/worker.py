@@ -1,0 +1,62 @@
+"""Each side of a benchmark is a process of its own, asked one task at a time over pipes: no side's threads, devices
+or allocator touch another's, and repeats can alternate between sides."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+Ask = Callable[..., Any]
+"""``ask(task, **options)``: the task's answer, as plain values."""
+
+
+@contextmanager
+def worker(script: str, python: str | Path = sys.executable) -> Iterator[Ask]:
+    """Starts a script of this folder that ends in `serve`.
+
+    Raises:
+        RuntimeError: when asked, if the process has ended; its own error is on standard error.
+    """
+    # A GPU is shared by all sides: none may take its memory in advance.
+    environment = {**os.environ, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    process = subprocess.Popen(
+        [str(python), str(Path(__file__).with_name(script))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    questions, answers = process.stdin, process.stdout
+
+    def ask(task: str, **options: Any) -> Any:
+        try:
+            questions.write(json.dumps([task, options]) + "\n")
+            questions.flush()
+            answer = answers.readline()
+        except BrokenPipeError:
+            answer = ""
+        if not answer:
+            raise RuntimeError(f"{script} ended during '{task}'; its own error stands above")
+        return json.loads(answer)
+
+    try:
+        yield ask
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def serve(tasks: Mapping[str, Callable[..., Any]]) -> None:
+    """Answers tasks from standard input until it closes."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        task, options = json.loads(line)
+        answers.write(json.dumps(tasks[task](**options)) + "\n")
+        answers.flush()

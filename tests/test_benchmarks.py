@@ -1,0 +1,50 @@
+"""The benchmark at toy size: every figure is recorded, and the sides compute the same thing. No timing is judged."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def toy_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bench")
+    has_torch = (ROOT / ".venv-bench").exists()
+    command = [sys.executable, str(ROOT / "benchmarks/run.py"), "--quick", "--probes", "loss", "--out", str(folder)]
+    subprocess.run(command if has_torch else [*command, "--no-peers"], check=True, timeout=600)
+    return json.loads((folder / "results.json").read_text()), (folder / "benchmarks.md").read_text()
+
+
+def test_all_sides_end_at_the_same_losses(toy_run):
+    differences = toy_run[0]["iris"]["loss_difference"]
+    assert "JAX vmap" in differences
+    assert max(differences.values()) < 1e-9
+
+
+def test_every_figure_is_recorded(toy_run):
+    results, _ = toy_run
+    rounds = results["sizes"]["rounds"]
+    assert {"started", "load_before", "sizes", "iris", "main_job", "machine"} == set(results)
+    assert {"chaosjax", "chaosjax, cells of copies", "JAX vmap"} <= set(results["iris"]["rates"])
+    assert all(len(rates) == rounds and min(rates) > 0 for rates in results["iris"]["rates"].values())
+    assert {"bare", "loss"} == set(results["main_job"])
+    assert all(entry["peak_bytes"] > 0 and min(entry["rates"]) > 0 for entry in results["main_job"].values())
+    assert {"float64", "float32"} == set(results["machine"]["matmul"])
+    assert results["machine"]["bandwidth"] > 0
+
+
+def test_work_of_a_step_is_that_of_its_matrix_products(toy_run):
+    flops = toy_run[0]["machine"]["step_cost"]["digits"]["flops"]
+    samples, first, second = 1437, 64 * 64, 64 * 10
+    products = 2 * samples * (2 * first + 3 * second)
+    assert products < flops < 1.1 * products
+
+
+def test_the_page_shows_the_recorded_rates(toy_run):
+    results, page = toy_run
+    for rates in results["iris"]["rates"].values():
+        assert f"| {rates[0]:,.0f} (" in page

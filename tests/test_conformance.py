@@ -1,0 +1,87 @@
+"""Every system with every probe: what must not change a bit, and what may change by rounding."""
+
+import importlib
+
+import jax
+import numpy as np
+import pytest
+from cases import CASES, probes_for
+from conftest import Interrupted
+
+import chaosjax as cj
+
+SWEEP = importlib.import_module("chaosjax.sweep")  # the package's attribute of that name is the function
+CLOCKS = {"steps": 12, "stride": 3, "batch_size": 4, "progress": False}
+
+
+def assert_bitwise(one, other):
+    assert set(one) == set(other)
+    for name in one:
+        np.testing.assert_array_equal(one[name].values, other[name].values, err_msg=name)
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request):
+    return CASES[request.param]
+
+
+@pytest.fixture(scope="module")
+def whole(case):
+    """Six cells in batches of four on one device, in one chunk."""
+    return cj.sweep(case.system, probes_for(case), case.axes, **CLOCKS, chunk=5, devices=jax.devices()[:1])
+
+
+def test_devices_chunks_and_interruptions_change_no_bit(case, whole, interrupt, tmp_path, monkeypatch):
+    programs = {}
+
+    def trace_once(*args, **options):  # the resumed run gets the interrupted one's programs: half the compile time
+        return programs.setdefault("all", None) or programs.update(all=trace(*args, **options)) or programs["all"]
+
+    trace = SWEEP.trace
+    monkeypatch.setattr(SWEEP, "trace", trace_once)
+    run = {**CLOCKS, "chunk": 2, "devices": jax.devices()[:4], "store": tmp_path / "store"}
+    interrupt(after=2)
+    with pytest.raises(Interrupted):
+        cj.sweep(case.system, probes_for(case), case.axes, **run)
+    assert_bitwise(cj.sweep(case.system, probes_for(case), case.axes, **run, resume=True), whole)
+
+
+def test_some_cells_diverge_and_the_others_do_not(case, whole):
+    assert whole.diverged_at.isnull().values.tolist() == [[True, True], [True, True], [False, False]]
+    for name in set(whole) - {"alive", "diverged_at", "sharpness", "sharpness_residual"}:
+        assert np.isfinite(whole[name].isel({next(iter(case.axes)): slice(2)})).all(), name
+
+
+def test_one_cell_alone_is_the_cell_of_a_batch_to_rounding(case, whole):
+    """vmap = loop, and batches of one = batches of four."""
+    probes = probes_for(case)
+
+    @jax.jit
+    def alone(key):
+        carry = cj.start(case.system, probes, key, case.theta)
+        noise_key = jax.random.key(0)
+        carry, records = cj.advance(case.system, probes, carry, 0, case.theta, noise_key, blocks=2, stride=3)
+        return records, cj.observe(case.system, probes, carry, 6, case.theta, noise_key)
+
+    records, last = alone(jax.random.key(1))
+    batched = whole.isel({next(iter(case.axes)): 1, "seed": 1})
+    for name in probes:
+        for entry, values in records[name].items() if isinstance(records[name], dict) else [("", records[name])]:
+            both = batched[f"{name}_{entry}" if entry else name].values
+            end = last[name][entry] if isinstance(last[name], dict) else last[name]
+            scale = np.nanmax(np.abs(both), initial=1e-300)
+            np.testing.assert_allclose(both[:2], values, rtol=0, atol=1e-10 * scale, err_msg=name)
+            np.testing.assert_allclose(both[2], end, rtol=0, atol=1e-10 * scale, err_msg=name)
+
+
+def test_eager_steps_are_jitted_steps_to_rounding(case):
+    system, theta = case.system, case.theta
+    x = jax.jit(system.init)(jax.random.key(1), theta)
+    jitted = x
+    for t in range(3):
+        noise = system.noise(jax.random.key(0), jax.numpy.int32(t))
+        jitted = jax.jit(system.step)(jitted, theta, noise)
+        with jax.disable_jit():
+            x = system.step(x, theta, noise)
+    u, v = cj.phase(x)[0], cj.phase(jitted)[0]
+    np.testing.assert_allclose(u, v, rtol=0, atol=1e-12 * np.max(np.abs(v)))

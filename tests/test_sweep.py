@@ -1,0 +1,146 @@
+"""A sweep's invariances, its options and its messages."""
+
+import cases
+import jax
+import numpy as np
+import optax
+import pytest
+import xarray as xr
+
+import chaosjax as cj
+
+SYSTEM = cj.training(cases.problem(), optax.sgd)
+AXES = {"learning_rate": [0.1, 0.5, 2.0], "seed": [0, 1]}
+PROBES = {
+    "loss": cj.probes.loss(),
+    "distance": cj.probes.shadow(radius=1e-6, copies=2),
+    "growth": cj.probes.lyapunov(k=2),
+}
+
+
+def sweep(axes=AXES, probes=PROBES, system=SYSTEM, **options):
+    return cj.sweep(system, probes, axes, **{"steps": 6, "batch_size": 4, "progress": False, **options})
+
+
+def same(a: xr.Dataset, b: xr.Dataset) -> None:
+    assert set(a) == set(b)
+    for name in a:
+        np.testing.assert_array_equal(a[name].values, b[name].values, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return sweep(devices=jax.devices()[:1])
+
+
+def test_devices_and_chunks_change_no_bit(whole):
+    same(whole, sweep(devices=jax.devices(), chunk=4))
+
+
+def test_another_batch_size_changes_only_rounding(whole):
+    other = sweep(batch_size=1)
+    np.testing.assert_allclose(other.loss, whole.loss, rtol=1e-10)
+
+
+def test_an_interrupted_run_continues_bit_for_bit(whole, tmp_path, monkeypatch):
+    store = tmp_path / "run.zarr"
+    save, saved = cj.sweep.__globals__["Store"].save, []
+
+    def save_then_stop(self, checkpoint):
+        save(self, checkpoint)
+        saved.append(checkpoint.index)
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cj.sweep.__globals__["Store"], "save", save_then_stop)
+        with pytest.raises(KeyboardInterrupt, match="stopped at t = 2 of 6; run again with resume=True"):
+            sweep(store=store, chunk=1)
+    partial = xr.open_zarr(store, consolidated=False)
+    assert bool(partial.loss.isel(time=slice(3, None)).isnull().all())
+    same(whole, sweep(store=store, resume=True, devices=jax.devices()))
+    same(whole, sweep(store=store, resume=True))
+
+
+def test_one_trace_serves_a_whole_grid():
+    def traces(count):
+        calls = []
+
+        def step(x, theta, noise):
+            calls.append(1)
+            return SYSTEM.step(x, theta, noise)
+
+        sweep({"learning_rate": np.linspace(0.1, 1, count)}, {}, SYSTEM._replace(step=step))
+        return len(calls)
+
+    assert traces(2) == traces(40)
+
+
+def test_radius_zero_is_exactly_zero_and_the_reference_is_the_trajectory():
+    shadow = cj.probes.shadow(radius=0.0, copies=3)
+    ds = sweep(probes={"distance": shadow}, steps=40)
+    assert float(abs(ds.distance).max()) == 0
+    probes = {"distance": cj.probes.shadow(copies=3), "growth": cj.probes.lyapunov()}
+    theta = {"learning_rate": 0.5}
+    carry = cj.start(SYSTEM, probes, jax.random.key(0), theta)
+    run = jax.jit(lambda c: cj.advance(SYSTEM, probes, c, 0, theta, jax.random.key(0), blocks=20, stride=1)[0])
+    carry = run(carry)
+    reference = jax.tree.map(lambda leaf: leaf[0], carry.memories["distance"].ensemble)
+    jax.tree.map(np.testing.assert_array_equal, reference, carry.x)
+
+
+def test_a_radius_below_the_floor_is_refused_and_leaves_no_store(tmp_path):
+    system = cj.training(cases.problem(dtype="float32"), optax.sgd)
+    with pytest.raises(ValueError, match=r"probe 'd': radius: float32 rounding .* enable_x64"):
+        sweep(probes={"d": cj.probes.shadow(radius=1e-8)}, system=system, store=tmp_path / "a.zarr")
+    assert not (tmp_path / "a.zarr").exists()
+    assert sweep(probes={"d": cj.probes.shadow(radius=1e-14)}, steps=1).d.notnull().all()
+
+
+def test_a_diverged_cell_is_data_and_disturbs_no_other():
+    axes = {"learning_rate": [0.5, 1e300], "seed": [0, 1]}
+    problem = cases.problem(loss="squared_error")
+    ds = sweep(axes, {"loss": cj.probes.loss()}, cj.training(problem, optax.sgd), steps=8)
+    assert bool(ds.alive.sel(learning_rate=0.5).all())
+    assert not bool(ds.alive.sel(learning_rate=1e300).isel(time=-1).any())
+    assert bool(ds.diverged_at.sel(learning_rate=0.5).isnull().all())
+    dead = ds.sel(learning_rate=1e300)
+    assert bool((dead.diverged_at == (~dead.alive).argmax("time")).all())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"axes": {"learning_rate": []}}, "'learning_rate' has shape .0,.; give a list of at least one value"),
+        ({"axes": {"learning_rate": [0.1, 0.1]}}, "holds 0.1 more than once"),
+        ({"axes": {"learning_rate": [0.1, np.nan]}}, "holds nan; every value must be finite"),
+        ({"axes": {"learning_rate": [-0.1]}}, "holds -0.1; it must not be negative"),
+        ({"axes": {"learning_rate": [0.1], "seed": [0.5]}}, "'seed' must hold integers"),
+        ({"stride": 4}, "stride=4 does not divide steps=6"),
+        ({"noise": "none"}, "noise='none' must be 'common' or 'independent'"),
+        ({"batch_size": 0}, "batch_size=0 must be a positive integer"),
+        ({"system": SYSTEM._replace(loss=None)}, "probe 'loss': this System has no loss"),
+        ({"probes": {"m": cj.probes.metric("acuracy")}}, "probe 'm': the system has no metric 'acuracy'; it has: "),
+        ({"probes": {"time": cj.probes.loss()}}, "'time' is the name of an axis or of sweep's own"),
+        ({"probes": {"g": cj.probes.lyapunov(k=99)}}, "probe 'g': lyapunov: k=99 exceeds the dimension"),
+    ],
+)
+def test_bad_input_is_explained(options, message):
+    with pytest.raises(ValueError, match=message):
+        sweep(**options)
+
+
+def test_stores_are_protected(tmp_path):
+    store = tmp_path / "a.zarr"
+    few = {"axes": {"learning_rate": [0.1]}, "probes": {}, "steps": 2, "batch_size": 1}
+    sweep(store=store, **few)
+    with pytest.raises(FileExistsError, match="exists; continue it with resume=True"):
+        sweep(store=store, **few)
+    with pytest.raises(ValueError, match=r"is of another run \(.*steps: 2 → 4.*\)"):
+        sweep(store=store, resume=True, **{**few, "steps": 4})
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="cannot be written"):
+        sweep(store=tmp_path / "file" / "b.zarr", **few)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ValueError, match="is no store that sweep has made"):
+        sweep(store=tmp_path / "folder", resume=True, **few)
