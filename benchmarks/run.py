@@ -27,8 +27,8 @@ class Sizes(NamedTuple):
     copies: int = 5
     steps: int = 200
     serial_members: int = 32
-    seeds: int = 2
-    main_steps: int = 80
+    seeds: int = 1
+    main_steps: int = 160
     main_rounds: int = 3
     sharpness_every: int = 40
     matrix: int = 2048

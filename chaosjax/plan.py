@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import PyTree
 
 CPU_WORKING_SET = 2**18
@@ -46,23 +45,25 @@ def chunk_for(records: int, record_bytes: int) -> int:
     return max(1, min(ceil(records / CHUNKS_A_RUN), CHUNK_BYTES // max(1, record_bytes)))
 
 
-def spread(one_batch: Callable[..., Any], devices: Sequence[Any], batch_size: int) -> Callable[..., Any]:
-    """Runs ``one_batch(cells, state, shared) -> (state, outputs)`` over all cells, batch after batch on every device.
+def batched(one_batch: Callable[..., Any], batch_size: int) -> Callable[..., Any]:
+    """Runs ``one_batch(cells, state, shared) -> (state, outputs)`` over a device's cells, batch after batch.
 
     Returns ``(cells, state, shared, batches) -> (state, outputs)`` for trees with a leading axis of
-    ``len(devices) · batches · batch_size`` cells, where `batches` is the number of batches a device runs. It is
-    traced data: XLA then compiles one loop body whatever the number of batches and devices, which is why results
-    are bitwise the same for all of them.
+    ``batches · batch_size`` cells. The number of batches is traced data: XLA then compiles one loop body whatever
+    it is, which is why results are bitwise the same for any.
     """
-    mesh = Mesh(np.asarray(devices), ("cells",))
-    over_cells, everywhere = PartitionSpec("cells"), PartitionSpec()
 
     def local(cells: PyTree, state: PyTree, shared: PyTree, batches: jax.Array) -> tuple[PyTree, PyTree]:
+        count = jax.tree.leaves(cells)[0].shape[0] // batch_size
+        # Indexing an axis of one entry is compiled away, and what is left rounds otherwise: a lone batch gets company.
+        slots = max(2, count)
+
         def stack(tree: PyTree) -> PyTree:
-            return jax.tree.map(lambda leaf: leaf.reshape(-1, batch_size, *leaf.shape[1:]), tree)
+            stacked = jax.tree.map(lambda leaf: leaf.reshape(count, batch_size, *leaf.shape[1:]), tree)
+            return jax.tree.map(lambda leaf: leaf if count > 1 else jnp.concatenate([leaf, leaf]), stacked)
 
         def flat(tree: PyTree) -> PyTree:
-            return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), tree)
+            return jax.tree.map(lambda leaf: leaf[:count].reshape(-1, *leaf.shape[2:]), tree)
 
         def at(tree: PyTree, i: Any) -> PyTree:
             return jax.tree.map(lambda leaf: lax.dynamic_index_in_dim(leaf, i, keepdims=False), tree)
@@ -71,9 +72,8 @@ def spread(one_batch: Callable[..., Any], devices: Sequence[Any], batch_size: in
             return jax.tree.map(lambda leaf, new: lax.dynamic_update_index_in_dim(leaf, new, i, 0), tree, values)
 
         cells, state = stack(cells), stack(state)
-        count = jax.tree.leaves(cells)[0].shape[0]
         _, shapes = jax.eval_shape(lambda: one_batch(at(cells, 0), at(state, 0), shared))
-        empty = jax.tree.map(lambda leaf: jnp.zeros((count, *leaf.shape), leaf.dtype), shapes)
+        empty = jax.tree.map(lambda leaf: jnp.zeros((slots, *leaf.shape), leaf.dtype), shapes)
 
         def body(i: jax.Array, states_and_outputs: tuple[PyTree, PyTree]) -> tuple[PyTree, PyTree]:
             states, outputs = states_and_outputs
@@ -82,13 +82,7 @@ def spread(one_batch: Callable[..., Any], devices: Sequence[Any], batch_size: in
 
         return flat(lax.fori_loop(0, batches, body, (state, empty)))
 
-    return jax.shard_map(
-        local,
-        mesh=mesh,
-        in_specs=(over_cells, over_cells, everywhere, everywhere),
-        out_specs=over_cells,
-        check_vma=False,
-    )
+    return local
 
 
 def padded(values: np.ndarray, batch_size: int, devices: int) -> np.ndarray:

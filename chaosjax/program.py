@@ -12,11 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec, SingleDeviceSharding
 from jaxtyping import PyTree
 
 from chaosjax.evolve import Probes, advance, observe, start
-from chaosjax.plan import chunk_for, padded, spread
+from chaosjax.plan import batched, chunk_for, padded
+from chaosjax.replicas import replicas
 from chaosjax.store import key_impls, unwrap_keys, wrap_keys
 from chaosjax.system import System
 
@@ -39,6 +40,28 @@ class Layout(NamedTuple):
         """Cells padded to whole batches, on their devices."""
         whole = jax.tree.map(lambda leaf: padded(np.asarray(leaf), self.batch_size, len(self.devices)), cells)
         return jax.device_put(whole, self.sharding(over_cells=True))
+
+    def share(self, tree: PyTree, device: Any) -> PyTree:
+        """What a device holds of placed arrays or, for shapes, would hold."""
+
+        def own(leaf):
+            if isinstance(leaf, jax.Array):
+                return next(shard.data for shard in leaf.addressable_shards if shard.device == device)
+            return jax.ShapeDtypeStruct(
+                leaf.sharding.shard_shape(leaf.shape), leaf.dtype, sharding=SingleDeviceSharding(device)
+            )
+
+        return jax.tree.map(own, tree)
+
+    def join(self, shares: list[PyTree]) -> PyTree:
+        """The devices' shares of the cells as one tree."""
+        sharding = self.sharding(over_cells=True)
+
+        def whole(*parts):
+            shape = (len(parts) * parts[0].shape[0], *parts[0].shape[1:])
+            return jax.make_array_from_single_device_arrays(shape, sharding, list(parts))
+
+        return jax.tree.map(whole, *shares)
 
 
 class Programs(NamedTuple):
@@ -257,22 +280,28 @@ def _trace(
     one_batch, constants, traced = _hoist(
         jax.vmap(one_cell, in_axes=(0, 0, None)), *jax.tree.map(batch, (cells, carry)), shared
     )
-    run = spread(
-        lambda cells, carry, shared: one_batch(shared[0], cells, carry, shared[1]), layout.devices, layout.batch_size
-    )
+    run = batched(lambda cells, carry, shared: one_batch(shared[0], cells, carry, shared[1]), layout.batch_size)
 
-    def over_all(cells, carry, constants, shared, batches):
+    def on_device(cells, carry, constants, shared, batches):
         return run(cells, carry, (constants, shared), batches)
 
     constants = data.place(constants)
     batches = np.int32(jax.tree.leaves(cells)[0].shape[0] // (len(layout.devices) * layout.batch_size))
 
+    def arguments(device, carry, shared):
+        return *layout.share((cells, carry, constants), device), shared, batches
+
     @cache
-    def program():
-        return jax.jit(over_all, donate_argnums=1).lower(cells, carry, constants, shared, batches).compile()
+    def programs():
+        jitted = jax.jit(on_device, donate_argnums=1)
+        return replicas(jitted, layout.devices, lambda device: arguments(device, carry, shared))
+
+    def over_all(carry, shared):
+        shares = [arguments(device, carry, shared) for device in layout.devices]  # before the first is donated
+        return layout.join([program(*share) for program, share in zip(programs(), shares, strict=True)])
 
     return _Traced(
-        run=lambda carry, shared: program()(cells, carry, constants, shared, batches),
-        compile=program,
+        run=over_all,
+        compile=programs,
         digest=_digest(traced),
     )

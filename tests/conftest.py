@@ -30,7 +30,7 @@ class Interrupted(Exception):
 
 @pytest.fixture
 def interrupt(monkeypatch):
-    """Makes the next sweeps stop with `Interrupted` once they have written chunk number `after`, before its checkpoint."""
+    """Makes the next sweeps stop with `Interrupted` once chunk number `after` is written, its checkpoint not."""
 
     def arm(after: int) -> None:
         store = importlib.import_module("chaosjax.store").Store
