@@ -48,9 +48,8 @@ def test_loss_and_gradient_probes_share_the_step():
         run = jax.jit(lambda c: cj.advance(system, probes, c, 0, theta, jax.random.key(0), blocks=4, stride=1))
         return run.lower(carry).compile().cost_analysis()["flops"]
 
-    params = 17
     probes = {"loss": cj.probes.loss(), "norms": cj.probes.norms(of=("grad",))}
-    assert flops(probes) - flops({}) < 10 * params
+    assert flops(probes) < 1.3 * flops({})  # a gradient of the probes' own would double it
 
 
 @pytest.mark.parametrize("momentum", [None, 0.9])
