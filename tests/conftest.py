@@ -4,6 +4,10 @@ The shapes and types in the annotations of the core are enforced while they run.
 """
 
 import importlib
+import json
+import os
+import shutil
+from pathlib import Path
 
 import jax
 import jaxtyping
@@ -46,3 +50,37 @@ def interrupt(monkeypatch):
         monkeypatch.setattr(store, "save", stop)
 
     return arm
+
+
+@pytest.fixture(scope="module")
+def module_cache(tmp_path_factory):
+    """A cache of decoded data sets for one file's tests."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHAOSJAX_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def tfds_dir():
+    """The folder of prepared data sets; without one the tests that read it are skipped."""
+    folder = os.environ.get("TFDS_DATA_DIR")
+    if not folder:
+        pytest.skip("TFDS_DATA_DIR is not set: it names the folder of prepared mnist, cifar10 and iris")
+    return Path(folder)
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """An empty cache for one test."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("CHAOSJAX_CACHE", str(folder))
+    return folder
+
+
+def edited(tfds_dir, tmp_path, **information):
+    """A copy of the prepared Iris set with changed entries of its dataset_info.json."""
+    shutil.copytree(tfds_dir / "iris", tmp_path / "iris")
+    (path,) = tmp_path.glob("iris/*/dataset_info.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), **information}))
+    return tmp_path

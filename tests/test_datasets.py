@@ -1,67 +1,23 @@
-"""Datasets against known facts about them, and the errors of those that cannot be read."""
+"""Data sets that need no download, and every configuration, against known facts about them."""
 
-import errno
 import inspect
 import json
-import os
 import pickle
-import shutil
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import hydra.utils
 import numpy as np
 import pytest
-import tensorflow_datasets
-from array_record.python.array_record_module import ArrayRecordReader, ArrayRecordWriter
 from omegaconf import OmegaConf
 from sklearn.datasets import load_digits, load_iris
 
 from chaosjax import datasets
-from chaosjax.datasets import prepare, tensorflow_sets
-from chaosjax.datasets.cache import cached
 
 CONFIGS = sorted(Path(__file__).parent.parent.glob("conf/dataset/*.yaml"))
 WITHOUT_FILES = ("digits", "iris", "spirals", "teacher_student")
 
-
-@pytest.fixture(scope="module", autouse=True)
-def module_cache(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CHAOSJAX_CACHE", str(folder))
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def tfds_dir():
-    folder = os.environ.get("TFDS_DATA_DIR")
-    if not folder:
-        pytest.skip("TFDS_DATA_DIR is not set: it names the folder of prepared mnist, cifar10 and iris")
-    return Path(folder)
-
-
-@pytest.fixture(scope="module")
-def mnist_process(tfds_dir, module_cache):
-    """MNIST is decoded once, in a process of its own that shows what reading it imports and prints."""
-    script = "import sys; from chaosjax import datasets; datasets.tfds('mnist', train_samples=1)"
-    script += "; print('tensorflow' in sys.modules)"
-    return subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=False)
-
-
-@pytest.fixture(scope="module")
-def mnist(mnist_process):
-    return datasets.tfds("mnist")
-
-
-@pytest.fixture
-def own_cache(tmp_path, monkeypatch):
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("CHAOSJAX_CACHE", str(folder))
-    return folder
+pytestmark = pytest.mark.usefixtures("module_cache")
 
 
 def small(**changes):
@@ -74,23 +30,6 @@ def small(**changes):
         "attrs": {"name": "small"},
     }
     return datasets.Dataset(**{**fields, **changes})
-
-
-def edited(tfds_dir, tmp_path, **information):
-    """A copy of the prepared Iris set with changed entries of its dataset_info.json."""
-    shutil.copytree(tfds_dir / "iris", tmp_path / "iris")
-    (path,) = tmp_path.glob("iris/*/dataset_info.json")
-    path.write_text(json.dumps({**json.loads(path.read_text()), **information}))
-    return tmp_path
-
-
-def supervised(*keys):
-    return {"supervisedKeys": {"tuple": {"items": [{"featureKey": key} for key in keys]}}}
-
-
-def split(name):
-    template = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
-    return {"filepathTemplate": template, "name": name, "numBytes": "7800", "shardLengths": ["150"]}
 
 
 class TestDataset:
@@ -256,255 +195,6 @@ class TestSyntheticSets:
             make(**arguments)
 
 
-class TestTfds:
-    def test_reading_needs_no_tensorflow_and_prints_nothing(self, mnist_process):
-        assert (mnist_process.returncode, mnist_process.stdout, mnist_process.stderr) == (0, "False\n", "")
-
-    def test_mnist_is_the_published_set(self, mnist):
-        assert mnist.train_inputs.shape == (60_000, 784)
-        assert mnist.test_inputs.shape == (10_000, 784)
-        counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
-        assert np.bincount(mnist.train_targets).tolist() == counts
-        assert round(mnist.train_inputs.mean(), 4) == 0.1307
-        assert round(mnist.train_inputs.std(), 4) == 0.3081
-        json.dumps(mnist.attrs)
-
-    def test_cached_arrays_are_the_decoded_ones(self, mnist, tfds_dir):
-        builder: Any = tensorflow_datasets.builder("mnist", data_dir=tfds_dir)
-        samples = builder.as_data_source(split="test").__getitems__([0, 999, 1000, 9999])
-        for row, sample in zip([0, 999, 1000, 9999], samples, strict=True):
-            np.testing.assert_array_equal(mnist.test_inputs[row], sample["image"].ravel() / 255.0)
-            assert mnist.test_targets[row] == sample["label"]
-
-    def test_first_samples_raw(self, mnist):
-        dataset = datasets.tfds("mnist", train_samples=50, test_samples=20, scaling="raw", flatten=False)
-        assert dataset.train_inputs.shape == (50, 28, 28, 1)
-        np.testing.assert_array_equal(dataset.test_inputs.reshape(20, 784) / 255.0, mnist.test_inputs[:20])
-        assert dataset.train_inputs.max() == 255.0
-
-    def test_cifar10_images(self, tfds_dir):
-        builder = tensorflow_datasets.builder("cifar10", data_dir=tfds_dir)
-        inputs, labels = tensorflow_sets.split_samples(builder, "test[:200]", "image", "label")
-        assert inputs.shape == (200, 32, 32, 3)
-        assert inputs.dtype == np.uint8
-        assert set(labels) == set(range(10))
-        assert 100 < inputs.mean() < 140  # the published mean over all pixels is 121
-
-    def test_iris_in_the_order_of_the_study(self, tfds_dir):
-        dataset = datasets.tfds("iris", scaling="raw")
-        assert (len(dataset.train_inputs), len(dataset.test_inputs)) == (120, 30)
-        builder: Any = tensorflow_datasets.builder("iris", data_dir=tfds_dir)
-        stored = builder.as_data_source(split="train")
-        together = np.vstack([dataset.train_inputs, dataset.test_inputs])
-        np.testing.assert_array_equal(together, np.stack([sample["features"] for sample in stored]))
-        labels = np.concatenate([dataset.train_targets, dataset.test_targets])
-        assert np.bincount(labels).tolist() == [50, 50, 50]
-        # UCI's file has two flowers with typing errors, which scikit-learn corrects.
-        flowers, published = (
-            Counter(map(tuple, x.round(1))) for x in (together, np.asarray(load_iris(return_X_y=True)[0]))
-        )
-        assert (flowers - published).total() == 2
-
-    def test_balanced_takes_the_first_of_each_class(self, tfds_dir):
-        everything = datasets.tfds("iris")
-        dataset = datasets.tfds("iris", scaling="raw", train_samples=30, balanced=True)
-        seen, rows = Counter(), []
-        for row, label in enumerate(everything.train_targets):
-            seen[label] += 1
-            if seen[label] <= 10:
-                rows.append(row)
-        np.testing.assert_array_equal(dataset.train_targets, everything.train_targets[rows])
-        np.testing.assert_array_equal(dataset.train_inputs, datasets.tfds("iris", scaling="raw").train_inputs[rows])
-        assert len(dataset.test_inputs) == 30
-
-    def test_statistics_are_those_of_the_training_samples_used(self, tfds_dir):
-        raw = datasets.tfds("iris", scaling="raw", train_samples=20)
-        scaled = datasets.tfds("iris", scaling="standardised", train_samples=20)
-        mean, deviation = raw.train_inputs.mean(0), raw.train_inputs.std(0)
-        np.testing.assert_allclose(scaled.test_inputs, (raw.test_inputs - mean) / deviation, atol=1e-12)
-
-    @pytest.mark.parametrize(
-        ("arguments", "message"),
-        [
-            (
-                {"name": "irsi"},
-                "dataset 'irsi' is not a known .* set of TensorFlow Datasets; did you mean 'iris",
-            ),
-            ({"name": "no such set"}, "name='no such set' must be of the form"),
-            ({"name": "iris", "train_samples": 121}, "train_samples=121: the split has 120 samples"),
-            ({"name": "iris", "test_samples": 0}, "test_samples=0: the split has 30 samples"),
-            (
-                {"name": "iris", "train_samples": 31, "balanced": True},
-                "train_samples=31: balanced=True needs a multiple of the 3 classes",
-            ),
-            (
-                {"name": "iris", "train_samples": 120, "balanced": True},
-                "train_samples=120, balanced=True: class 1 has only 39 samples, so at most 117",
-            ),
-            ({"name": "iris", "balanced": True}, "balanced=True needs train_samples or test_samples"),
-            ({"name": "iris", "scaling": "none"}, "scaling='none' is not one of"),
-        ],
-    )
-    def test_bad_arguments(self, tfds_dir, arguments, message):
-        with pytest.raises(ValueError, match=message):
-            datasets.tfds(**arguments)
-
-    def test_unprepared_set_names_folder_and_command(self, tmp_path):
-        folder = tmp_path / "my data"
-        with pytest.raises(FileNotFoundError) as error:
-            datasets.tfds("fashion_mnist", data_dir=folder)
-        assert f"'fashion_mnist' is not prepared in {folder}." in str(error.value)
-        command = f"python -m chaosjax.datasets.prepare fashion_mnist --data_dir '{folder}'"
-        assert str(error.value).endswith(f"pip install 'chaosjax[prepare]' && {command}")
-
-    def test_default_folder_is_that_of_tensorflow_datasets(self, monkeypatch):
-        monkeypatch.delenv("TFDS_DATA_DIR", raising=False)
-        monkeypatch.setenv("HOME", "/nobody")
-        with pytest.raises(FileNotFoundError, match="not prepared in /nobody/tensorflow_datasets"):
-            datasets.tfds("mnist")
-
-    @pytest.mark.parametrize(
-        ("information", "message"),
-        [
-            ({"fileFormat": "tfrecord"}, "not as array_record, .*\n.*prepare iris --data_dir OTHER_FOLDER"),
-            ({"supervisedKeys": None}, "dataset 'iris' is not a classification set"),
-            (supervised("label", "features"), "dataset 'iris' is not a classification set"),
-            (
-                supervised("label", "label"),
-                "its input 'label' is ClassLabel.*only images and feature vectors",
-            ),
-            ({"splits": [split("test")]}, "dataset 'iris' has no split 'train', only test"),
-        ],
-    )
-    def test_sets_that_cannot_be_used(self, tfds_dir, tmp_path, information, message):
-        with pytest.raises(ValueError, match=message):
-            datasets.tfds("iris", data_dir=edited(tfds_dir, tmp_path, **information))
-
-    def test_inputs_of_varying_size(self, tfds_dir, tmp_path):
-        folder = edited(tfds_dir, tmp_path)
-        (path,) = folder.glob("iris/*/features.json")
-        path.write_text(path.read_text().replace('"4"', '"-1"'))
-        with pytest.raises(ValueError, match=r"its input 'features' is Tensor\(shape=\(None,\)"):
-            datasets.tfds("iris", data_dir=folder)
-
-    def test_samples_without_label(self, tfds_dir, monkeypatch):
-        unlabelled = np.ones((2, 4)), np.array([-1, -1])
-        monkeypatch.setattr(tensorflow_sets, "split_samples", lambda *arguments: unlabelled)
-        with pytest.raises(ValueError, match=r"the split 'train\[:80%\]' has samples without a label"):
-            datasets.tfds("iris")
-
-    def test_validation_split_where_there_is_no_test_split(self, tfds_dir, tmp_path):
-        folder = edited(tfds_dir, tmp_path, splits=[split("train"), split("validation")])
-        (path,) = folder.glob("iris/*/*array_record*")
-        shutil.copy(path, path.with_name(path.name.replace("train", "validation")))
-        dataset = datasets.tfds("iris", data_dir=folder)
-        np.testing.assert_array_equal(dataset.test_inputs, dataset.train_inputs)
-        assert dataset.attrs["test_split"] == "validation"
-
-
-class TestCache:
-    @pytest.mark.parametrize("damage", [lambda content: content[:-200], lambda content: b"no archive"])
-    def test_damaged_file_is_rebuilt(self, tfds_dir, own_cache, damage):
-        checksum = datasets.tfds("iris").checksum
-        files = sorted(own_cache.iterdir())
-        intact = {path: np.load(path)["inputs"] for path in files}
-        for path in files:
-            path.write_bytes(damage(path.read_bytes()))
-        assert datasets.tfds("iris").checksum == checksum
-        assert sorted(own_cache.iterdir()) == files
-        for path in files:
-            np.testing.assert_array_equal(np.load(path)["inputs"], intact[path])
-
-    def test_second_call_does_not_decode(self, own_cache):
-        samples = np.arange(6.0).reshape(3, 2), np.arange(3)
-        cached("key", lambda: samples)
-        stored = cached("key", lambda: pytest.fail("decoded again"))
-        for again, before in zip(stored, samples, strict=True):
-            np.testing.assert_array_equal(again, before)
-
-    def test_other_content_under_the_same_name_is_not_mixed_up(self, tfds_dir, tmp_path, own_cache):
-        here = datasets.tfds("iris", scaling="raw")
-        folder = edited(tfds_dir, tmp_path)
-        (path,) = folder.glob("iris/*/*array_record*")
-        records = ArrayRecordReader(str(path)).read_all()
-        writer = ArrayRecordWriter(str(path), "group_size:1")
-        for record in reversed(records):
-            writer.write(record)
-        writer.close()
-        there = datasets.tfds("iris", scaling="raw", data_dir=folder)
-        np.testing.assert_array_equal(there.train_inputs[:30], here.test_inputs[::-1])
-
-    def test_unwritable_folder_is_a_warning(self, tfds_dir, tmp_path, monkeypatch):
-        expected = datasets.tfds("iris").checksum
-        (tmp_path / "file").touch()
-        monkeypatch.setenv("CHAOSJAX_CACHE", str(tmp_path / "file" / "cache"))
-        with pytest.warns(RuntimeWarning, match=r"could not be cached in .*file/cache \(Not a directory\)"):
-            dataset = datasets.tfds("iris")
-        assert dataset.checksum == expected
-
-    def test_full_disk_is_a_warning_and_leaves_nothing(self, own_cache, monkeypatch):
-        def full(file, **arrays):
-            file.write(b"begun")
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        monkeypatch.setattr(np, "savez", full)
-        samples = np.ones((2, 2)), np.ones(2)
-        with pytest.warns(RuntimeWarning, match="No space left on device"):
-            assert cached("key", lambda: samples) is samples
-        assert list(own_cache.iterdir()) == []
-
-
-class TestPrepare:
-    @pytest.fixture
-    def extra(self, monkeypatch):
-        monkeypatch.setattr(prepare, "find_spec", lambda module: module)
-
-    def test_missing_extra(self, monkeypatch):
-        monkeypatch.setattr(prepare, "find_spec", lambda module: None)
-        with pytest.raises(SystemExit) as stop:
-            prepare.main(["mnist"])
-        assert stop.value.code == (
-            "preparing a data set needs tensorflow and importlib_resources: pip install 'chaosjax[prepare]'"
-        )
-
-    def test_unknown_name(self, extra, tmp_path):
-        with pytest.raises(SystemExit, match=r"minst could not be prepared in .* did you mean 'mnist'"):
-            prepare.main(["minst", "--data_dir", str(tmp_path)])
-
-    def test_writes_array_record_to_the_folder(self, extra, tmp_path, monkeypatch, capsys):
-        calls = []
-
-        class Builder:
-            data_dir = tmp_path / "mnist" / "3.0.1"
-
-            def __init__(self, name, **settings):
-                calls.append((name, settings))
-
-            def download_and_prepare(self, download_config):
-                calls.append(download_config.try_download_gcs)
-
-        monkeypatch.setattr(tensorflow_datasets, "builder", Builder)
-        monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-        prepare.main(["mnist"])
-        assert calls == [("mnist", {"data_dir": str(tmp_path), "file_format": "array_record"}), False]
-        assert capsys.readouterr().out == f"mnist is prepared in {tmp_path}/mnist/3.0.1\n"
-
-    def test_no_network_is_one_line(self, extra, tmp_path, monkeypatch):
-        def unreachable(name, **settings):
-            raise ConnectionError("Max retries\nexceeded")
-
-        monkeypatch.setattr(tensorflow_datasets, "builder", unreachable)
-        with pytest.raises(SystemExit) as stop:
-            prepare.main(["mnist", "--data_dir", str(tmp_path)])
-        assert stop.value.code == f"mnist could not be prepared in {tmp_path}: Max retries exceeded"
-
-    def test_is_a_command(self):
-        command = [sys.executable, "-W", "error", "-m", "chaosjax.datasets.prepare", "--help"]
-        shown = subprocess.run(command, capture_output=True, text=True, check=True)
-        assert "--data_dir" in shown.stdout
-        assert shown.stderr == ""
-
-
 class TestConfigs:
     @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
     def test_writes_out_every_argument(self, path):
@@ -517,11 +207,3 @@ class TestConfigs:
     def test_states_the_defaults(self, name):
         config = OmegaConf.load(next(path for path in CONFIGS if path.stem == name))
         assert hydra.utils.instantiate(config).checksum == getattr(datasets, name)().checksum
-
-    def test_sets_of_the_studies(self, mnist):
-        configs = {path.stem: OmegaConf.load(path) for path in CONFIGS}
-        few = hydra.utils.instantiate(configs["mnist_5k"])
-        assert np.bincount(few.train_targets).tolist() == [500] * 10
-        np.testing.assert_array_equal(few.test_inputs, mnist.test_inputs)
-        iris = hydra.utils.instantiate(configs["iris_study"])
-        assert iris.checksum == datasets.tfds("iris", scaling="raw").checksum

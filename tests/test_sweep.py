@@ -62,6 +62,36 @@ def test_an_interrupted_run_continues_bit_for_bit(whole, tmp_path, monkeypatch):
     same(whole, sweep(store=store, resume=True))
 
 
+def test_noise_is_common_to_all_cells_or_each_cells_own():
+    """Cells that differ by their radius alone walk the same way under common noise."""
+    system = cj.training(cases.problem(), optax.sgd, batch_size=3)
+    probes = {"loss": cj.probes.loss(), "distance": cj.probes.shadow(copies=1)}
+    axes = {"radius": [1e-8, 1e-6], "seed": [0, 1]}
+    theta = system._replace(theta={**system.theta, "learning_rate": 0.3})
+    common, independent = (sweep(axes, probes, theta, noise=noise, steps=12) for noise in ("common", "independent"))
+    np.testing.assert_array_equal(common.loss[0], common.loss[1])
+    assert (independent.loss[0] != independent.loss[1]).any("time").all()
+    # whatever the noise between cells, copies share that of their cell
+    ratio = independent.distance.isel(time=-1) / independent.distance.isel(time=0)
+    assert (ratio < 100).all()
+
+
+def test_a_tuned_batch_size_is_recorded_and_kept_on_resume(tmp_path):
+    tuned = sweep(batch_size="tune", store=tmp_path / "a.zarr")
+    size = tuned.attrs["identity"]["batch_size"]
+    assert 1 <= size <= 6
+    same(sweep(batch_size="tune", store=tmp_path / "a.zarr", resume=True), tuned)
+    same(sweep(batch_size=size), tuned)
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_any_number_of_cells_fills_batches_and_devices(whole, count):
+    """1, 3 or 5 cells in batches of two on four devices."""
+    axes = {"learning_rate": np.geomspace(0.1, 2, count)}
+    options = {"axes": axes, "probes": {"loss": cj.probes.loss()}, "batch_size": 2}
+    same(sweep(**options, devices=jax.devices()[:1]), sweep(**options, devices=jax.devices()))
+
+
 def test_one_trace_serves_a_whole_grid():
     def traces(count):
         calls = []
