@@ -88,7 +88,9 @@ def iris(sizes: Sizes, torch_python: Path | None) -> dict:
             torch = stack.enter_context(worker("torch_side.py", torch_python))
             found["torch"] = torch("load", path=path)
             tuned = found["tuned"] = torch("tune", **steps)
-            sides["torch.func.vmap"] = lambda: torch("vmap", **all_members, **steps, **tuned["vmap"])
+            untuned = {"batch": sizes.members, "threads": torch("threads")}
+            sides["torch.func.vmap"] = lambda: torch("vmap", **all_members, **steps, **untuned)
+            sides["torch.func.vmap, tuned"] = lambda: torch("vmap", **all_members, **steps, **tuned["vmap"])
             some = {"members": sizes.serial_members, "threads": tuned["serial"]}
             sides["PyTorch, serial"] = lambda: torch("serial", **some, **steps)
         rounds = _rounds(sides, sizes.rounds, "Iris")

@@ -11,6 +11,7 @@ from torch.func import grad, vmap
 from worker import serve
 
 CORES = os.cpu_count() or 1
+DEFAULT_THREADS = torch.get_num_threads()
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 TUNE_SECONDS = 1.0
 
@@ -94,4 +95,4 @@ def stacked(members: int, steps: int, batch: int, threads: int) -> dict:
 
 
 if __name__ == "__main__":
-    serve({"load": load, "tune": tune, "serial": serial, "vmap": stacked})
+    serve({"load": load, "tune": tune, "threads": lambda: DEFAULT_THREADS, "serial": serial, "vmap": stacked})

@@ -1,6 +1,11 @@
 """What lies on disk: round trips, what a kill may leave, and the messages of disks that refuse."""
 
 import errno
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import cases
 import jax
@@ -113,3 +118,35 @@ def test_a_store_with_nothing_in_it_yet_begins(tmp_path, interrupt):
         sweep(tmp_path / "a.zarr")
     assert Store.open(tmp_path / "a.zarr").load() is None
     np.testing.assert_array_equal(sweep(tmp_path / "a.zarr", resume=True).loss, sweep(None).loss)
+
+
+KILLED = """
+import sys
+sys.path.insert(0, {tests!r})
+import conftest
+from test_store import long_run
+long_run({store!r})
+"""
+
+
+def long_run(store, **options):
+    """Long enough to be killed in its middle: 3,000 steps in chunks of 20 records."""
+    probes = {"loss": cj.probes.loss(), "distance": cj.probes.shadow(copies=2), "growth": cj.probes.lyapunov()}
+    system = cj.training(cases.problem(), optax.adam, batch_size=3)
+    axes = {"learning_rate": [0.1, 0.4], "seed": [0, 1]}
+    settings = {"steps": 3000, "stride": 5, "chunk": 20, "batch_size": 2, "progress": False, **options}
+    return cj.sweep(system, probes, axes, store=store, **settings)
+
+
+def test_a_process_killed_in_mid_sweep_is_continued_bit_for_bit(tmp_path):
+    store = tmp_path / "a.zarr"
+    script = KILLED.format(tests=str(Path(__file__).parent), store=str(store))
+    process = subprocess.Popen([sys.executable, "-c", script])
+    while not list(store.glob("checkpoints/*40/zarr.json")) and process.poll() is None:  # its second
+        time.sleep(0.002)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL  # it was still running
+    assert 0 < Store.open(store).load().index < 600
+    resumed, whole = long_run(store, resume=True), long_run(None)
+    for name in whole:
+        np.testing.assert_array_equal(resumed[name].values, whole[name].values, err_msg=name)
