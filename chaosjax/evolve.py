@@ -61,7 +61,7 @@ def advance(
     """
 
     def at(carry: Carry, t: Array) -> Transition:
-        return Transition(system, t, carry.x, theta, system.noise(noise_key, t))
+        return Transition(system, t, carry.x, theta, system.noise(noise_key, t), noise_key)
 
     def step(carry: Carry, t: Array) -> tuple[Carry, None]:
         return _follow(probes, carry, at(carry, t)), None
@@ -88,7 +88,7 @@ def observe(
 ) -> dict[str, Any]:
     """The records at time t, without a step: the last entry of a run."""
     t = jnp.asarray(t, jnp.int32)
-    transition = Transition(system, t, carry.x, theta, system.noise(noise_key, t))
+    transition = Transition(system, t, carry.x, theta, system.noise(noise_key, t), noise_key)
     return _emit(probes, carry, transition)[1]
 
 

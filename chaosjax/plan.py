@@ -63,7 +63,7 @@ def batched(one_batch: Callable[..., Any], batch_size: int) -> Callable[..., Any
             return jax.tree.map(lambda leaf: leaf if count > 1 else jnp.concatenate([leaf, leaf]), stacked)
 
         def flat(tree: PyTree) -> PyTree:
-            return jax.tree.map(lambda leaf: leaf[:count].reshape(-1, *leaf.shape[2:]), tree)
+            return jax.tree.map(lambda leaf: leaf[:count].reshape(count * batch_size, *leaf.shape[2:]), tree)
 
         def at(tree: PyTree, i: Any) -> PyTree:
             return jax.tree.map(lambda leaf: lax.dynamic_index_in_dim(leaf, i, keepdims=False), tree)

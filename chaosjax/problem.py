@@ -26,6 +26,7 @@ class Problem(NamedTuple):
         init: ``(key, theta) -> (params, state)``; state is what the network carries beside parameters, or ``()``.
         loss: ``(params, state, theta, indices | None) -> (loss, state)``, over the samples of those indices, or all.
         metrics: named scalars, ``(params, state) -> []``.
+        outputs: the network's outputs on the test samples, ``(params, state) -> [n, outputs]``.
         samples: number of training samples, which minibatches are drawn from.
         theta: the control parameters the problem takes, with their defaults.
         attrs: plain values that say what the problem is.
@@ -34,6 +35,7 @@ class Problem(NamedTuple):
     init: Callable[[PRNGKeyArray, Theta], tuple[PyTree, PyTree]]
     loss: Callable[..., tuple[Float[Array, ""], PyTree]]
     metrics: Mapping[str, Callable[[PyTree, PyTree], Array]] = {}
+    outputs: Callable[[PyTree, PyTree], Float[Array, "n outputs"]] | None = None
     samples: int | None = None
     theta: Mapping[str, float | None] = {}
     attrs: Mapping[str, Any] = {}
@@ -113,6 +115,7 @@ def supervised(
         init,
         objective,
         metrics,
+        outputs=lambda params, state: network.apply(params, state, test[0], training=False)[0],
         samples=len(train[0]),
         theta={"weight_decay": None if weight_decay == 0 else weight_decay, "init_scale": None},
         attrs={

@@ -166,6 +166,14 @@ class Store:
                 region = (slice(None),) * self._axes + (slice(index, index + count),)
                 array[region] = values.reshape(shape)  # type: ignore[index]
 
+    def truncate(self, records: int) -> None:
+        """Drops everything after the first `records` record times."""
+        with _writing(self.location):
+            for _, array in self.group.arrays():
+                named: Any = array.metadata
+                shape = zip(named.dimension_names, array.shape, strict=True)
+                array.resize(tuple(records if dim == "time" else size for dim, size in shape))
+
     def write_diverged(self, times: np.ndarray) -> None:
         """When each cell stopped being finite, ``[cells]``; NaN for never."""
         with _writing(self.location):

@@ -54,6 +54,7 @@ def sweep(
     store: str | Path | None = None,
     resume: bool = False,
     devices: Sequence[Any] | None = None,
+    until: Callable[[xr.Dataset], bool] | None = None,
     progress: bool = True,
     config: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
@@ -77,6 +78,8 @@ def sweep(
         store: folder of a new zarr store, written chunk by chunk; None keeps the records in memory.
         resume: continue the store if it is there (one that is finished is just opened), else begin it.
         devices: default all local devices of JAX.
+        until: ends the run early: called with the records so far after every chunk, e.g.
+            ``stats.converged("growth", error=1e-3)``. The result then holds the records up to there.
         progress: show a bar with rate and time left on standard error.
         config: plain values recorded with the result, such as the resolved Hydra configuration.
 
@@ -130,7 +133,7 @@ def sweep(
         out = Store.create(store, axes, np.arange(records) * stride, variables, programs.chunk, attrs)
     else:
         out = earlier
-    index, seconds = _run(programs, out, carry, at, count, records, stride, progress)
+    index, seconds = _run(programs, out, carry, at, count, records, stride, until, progress)
     out.finish(
         {
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -173,9 +176,10 @@ def _run(
     cells: int,
     records: int,
     stride: int,
+    until: Callable[[xr.Dataset], bool] | None,
     progress: bool,
 ) -> tuple[int, float]:
-    """From a checkpoint to the last record or the last cell's death: the last index and the seconds it all took."""
+    """From a checkpoint to the last record, `until`, or the last death: the last index and the seconds it all took."""
     index, last = begin.index, records - 1
     diverged = out.read_diverged()
     begun = time.perf_counter() - begin.seconds
@@ -183,11 +187,11 @@ def _run(
     with _bar(progress, cells * last * stride, cells * index * stride) as moved:
         try:
             while index < last and np.isnan(diverged).any():
-                until = min(index - index % programs.chunk + programs.chunk, last)
+                end = min(index - index % programs.chunk + programs.chunk, last)
                 first, parts = index, []
-                while index < until:
+                while index < end:
                     asked = time.perf_counter()
-                    count = min(count, until - index)
+                    count = min(count, end - index)
                     carry, filled = programs.advance(carry, index, count)
                     parts.append(_on_host(filled, cells, count))
                     index += count
@@ -199,6 +203,9 @@ def _run(
                 if out.on_disk:
                     state = pack(jax.tree.map(lambda leaf: leaf[:cells], jax.device_get(carry)))
                     out.save(Checkpoint(index, state, time.perf_counter() - begun))
+                if until is not None and until(out.dataset().isel(time=slice(index))):
+                    out.truncate(index)
+                    return index, time.perf_counter() - begun
             if index == last:
                 final = jax.tree.map(lambda leaf: leaf[:, None], programs.observe(carry, last))
                 _record(out, diverged, last, stride, _on_host(final, cells, 1))

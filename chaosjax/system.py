@@ -32,6 +32,7 @@ class System(NamedTuple):
         loss: ``(x, theta, noise | None) -> []``; None stands for the full-data loss.
         params: picks the network's parameters out of x (a linear projection: it only selects leaves).
         metrics: named scalars of a phase point, ``(x, theta) -> []``.
+        outputs: predictions of a phase point on samples kept for it, ``(x, theta) -> [n, outputs]``.
         theta: the control parameters the system takes, with their defaults; a default of None stands for
             "absent unless an axis gives it". None instead of a mapping: any name goes.
         attrs: plain values that say what the system is; they reach the provenance of every result.
@@ -43,6 +44,7 @@ class System(NamedTuple):
     loss: Callable[..., Array] | None = None
     params: Callable[[PyTree], PyTree] = _identity
     metrics: Mapping[str, Callable[..., Array]] = {}
+    outputs: Callable[..., Float[Array, "n outputs"]] | None = None
     theta: Mapping[str, float | None] | None = None
     attrs: Mapping[str, Any] = {}
 

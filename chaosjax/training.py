@@ -86,6 +86,7 @@ def training(
     def loss(x: TrainingState, theta: Theta, noise: Int[Array, " b"] | None) -> Array:
         return objective(x.params, x, cast(theta, x.params), noise)[0]
 
+    outputs = problem.outputs
     metrics = {
         name: lambda x, theta, measure=measure: measure(x.params, x.model) for name, measure in problem.metrics.items()
     }
@@ -96,6 +97,7 @@ def training(
         loss=loss,
         params=lambda x: x.params,
         metrics=metrics,
+        outputs=None if outputs is None else lambda x, theta: outputs(x.params, x.model),
         theta=None if accepted is None else {**problem.theta, **accepted},
         attrs={
             **problem.attrs,

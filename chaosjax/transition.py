@@ -22,17 +22,24 @@ class Transition:
         noise: the noise of this step.
     """
 
-    def __init__(self, system: System, t: Array, x: PyTree, theta: Theta, noise: Any):
+    def __init__(self, system: System, t: Array, x: PyTree, theta: Theta, noise: Any, noise_key: Any = None):
         self.system = system
         self.t = t
         self.x = x
         self.theta = theta
         self.noise = noise
+        self._noise_key = noise_key
         self._adopted = False
 
     def step(self, x: PyTree) -> PyTree:
         """The image of any phase point under the map of this moment."""
         return self.system.step(x, self.theta, self.noise)
+
+    def redraw(self, stream: Array | int) -> Any:
+        """What the noise of this step would be in another, independent stream: 1, 2, …"""
+        if self._noise_key is None:
+            raise ValueError("redraw needs the key of the noise: give Transition(..., noise_key=...)")
+        return self.system.noise(jax.random.fold_in(self._noise_key, stream), self.t)
 
     def fork(self) -> "Transition":
         """A copy that shares what is computed already and keeps to itself what it computes from here on.

@@ -163,8 +163,9 @@ def probes_for(case: Case) -> dict[str, cj.Probe]:
         "point": cj.probes.reading(lambda transition: cj.phase(transition.x)[0], dims=("coordinate",)),
         "parameters": cj.probes.metric(lambda params: ravel_pytree(params)[0], dims=("parameter",)),
         "norms": cj.probes.norms("max", of=("params", "update")),
-        "distance": cj.probes.shadow(radius=1e-3, copies=2),
+        "distance": cj.probes.shadow(radius=1e-3, copies=2, spaces=("phase", "parameters", "pairwise"), departure=True),
         "growth": cj.probes.lyapunov(),
+        "renormalised": cj.probes.benettin(radius=1e-3, every=2),
         "frame": cj.probes.lyapunov(k=min(2, x.size), every=2)._replace(dims=("vector",)),
     }
     if system.loss is not None:
@@ -176,4 +177,7 @@ def probes_for(case: Case) -> dict[str, cj.Probe]:
         }
     if "train_accuracy" in system.metrics:
         probes["accuracy"] = cj.probes.metric("train_accuracy")
+    if system.outputs is not None:
+        spaces = ("function", "prediction")
+        probes["parted"] = cj.probes.shadow(radius=1e-3, copies=1, spaces=spaces, noise="independent")
     return probes

@@ -158,7 +158,7 @@ def test_distances_follow_the_linearised_map():
         jax.random.key(0),
         {"learning_rate": RATE},
     )
-    u = jax.vmap(lambda x: cj.phase(x)[0])(carry.memories["d"].ensemble)
+    u = jax.vmap(lambda x: cj.phase(x)[0])(carry.memories["d"].ensemble.points)
     delta = u[1:] - u[:1]
     for t, x in enumerate(trajectory(5)):
         np.testing.assert_allclose(ds.d[t], np.linalg.norm(delta, axis=1), rtol=1e-5)

@@ -115,7 +115,7 @@ def test_radius_zero_is_exactly_zero_and_the_reference_is_the_trajectory():
     carry = cj.start(SYSTEM, probes, jax.random.key(0), theta)
     run = jax.jit(lambda c: cj.advance(SYSTEM, probes, c, 0, theta, jax.random.key(0), blocks=20, stride=1)[0])
     carry = run(carry)
-    reference = jax.tree.map(lambda leaf: leaf[0], carry.memories["distance"].ensemble)
+    reference = jax.tree.map(lambda leaf: leaf[0], carry.memories["distance"].ensemble.points)
     jax.tree.map(np.testing.assert_array_equal, reference, carry.x)
 
 

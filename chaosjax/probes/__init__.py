@@ -2,6 +2,7 @@
 
 from chaosjax.probe import every, reading
 from chaosjax.probes.alive import alive
+from chaosjax.probes.benettin import benettin
 from chaosjax.probes.loss import loss
 from chaosjax.probes.lyapunov import lyapunov
 from chaosjax.probes.metric import metric
@@ -9,4 +10,4 @@ from chaosjax.probes.norms import norms
 from chaosjax.probes.shadow import shadow
 from chaosjax.probes.sharpness import sharpness
 
-__all__ = ["alive", "every", "loss", "lyapunov", "metric", "norms", "reading", "shadow", "sharpness"]
+__all__ = ["alive", "benettin", "every", "loss", "lyapunov", "metric", "norms", "reading", "shadow", "sharpness"]

@@ -1,27 +1,33 @@
 """Perturbed copies that shadow the trajectory: the ensemble measurement of the studies."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from chaosjax.precision import ROUNDING_TOLERANCE, rounding_of
 from chaosjax.probe import Probe
 from chaosjax.probes.norms import named_norm
+from chaosjax.probes.perturbation import (
+    Ensemble,
+    Where,
+    check_rounding,
+    describe_where,
+    displacements,
+    perturbation,
+)
 from chaosjax.system import Theta, phase
 from chaosjax.transition import Transition
 
-Where = Callable[[tuple[str, ...]], bool]
+SPACES = ("phase", "parameters", "function", "prediction", "pairwise")
 
 
 class Shadow(NamedTuple):
-    """The reference at index 0 and its perturbed copies, and how faithfully the perturbation was realised."""
+    """The ensemble and the tangent vectors its displacements began as (none where no departure is asked for)."""
 
-    ensemble: PyTree
-    rounding: Float[Array, ""]
+    ensemble: Ensemble
+    tangents: Float[Array, "tangents d"]
 
 
 def shadow(
@@ -30,13 +36,16 @@ def shadow(
     norm: str = "l1",
     perturb: str = "uniform",
     where: str | Where = "params",
+    spaces: Sequence[str] = ("phase",),
+    departure: bool = False,
+    noise: str = "common",
 ) -> Probe:
     """Distances d_i(t) = ‖x_i(t) − x_0(t)‖ of perturbed copies x_i(0) = x(0) + δ_i from their reference x_0.
 
     Copies and reference are stepped in one batched call, under one noise: at radius 0 the distance is exactly 0,
     and what parts them is the map, never a second program's rounding. The reference is the trajectory itself
-    (for the first shadow of a run; another keeps a reference of its own, equal up to rounding). The distance is
-    taken over all float leaves of the phase point. Cost: `copies` more steps a step. Record: ``[copy]``.
+    (for the first ensemble of a run; another keeps a reference of its own, equal up to rounding). Cost: `copies`
+    more steps a step. Record: ``[copy]``, and by the entries below.
 
     Args:
         radius: ε, the default of the control parameter ``radius`` (an axis of that name overrides it).
@@ -48,91 +57,125 @@ def shadow(
             "kernels" (those of its leaves with two axes or more, the studies'), "all" (optimizer state too:
             mind quantities that must not be negative), or a predicate of a leaf's path in x, e.g.
             ``lambda path: "bias" in path``.
+        spaces: where distance is taken: "phase" (all float leaves of x; the probe's own name), "parameters"
+            (``_parameters``: without optimizer state), "function" (``_function``: root mean square difference of
+            the network's outputs on the test samples), "prediction" (``_prediction``: fraction of those samples
+            whose class differs), "pairwise" (``_pairwise``: phase distance averaged over all pairs, reference
+            included; no copy is special, as driven systems want it).
+        departure: also push each δ_i as a tangent vector v_i and record ``_departure`` ``[copy]``,
+            ‖(x_i − x_0) − v_i‖₂ / ‖v_i‖₂: the ensemble is linear, and measures an exponent, while it is small. It
+            grows with the distance (nonlinearity) and with rounding. Cost: `copies` Jacobian-vector products.
+        noise: "common": copies see the reference's minibatches; "independent": each copy its own, and a copy
+            that is not perturbed at all beside them: its distance, ``_null``, is what the noise alone does.
+            What exceeds it is instability; an ensemble under independent noise without it measures nothing.
 
     Raises:
-        ValueError: for a bad argument, for `where` that matches nothing, and, before the first step, when the
-            radius is too small for the dtype (rounding would distort the perturbation by more than 10 %).
+        ValueError: for a bad argument, for `where` that matches nothing, for spaces the system has not, and,
+            before the first step, when the radius is too small for the dtype (rounding would distort the
+            perturbation by more than 10 %).
 
     Source: Danovski, Soriano, Lacasa, Front. Complex Syst. 2:1367957 (2024), section 2.
     """
     measure = named_norm(norm)
-    if perturb not in _DRAWS:
-        raise ValueError(f"shadow: perturb={perturb!r} is not known; choose from {', '.join(_DRAWS)}")
-    if copies != int(copies) or copies < 1:
-        raise ValueError(f"shadow: copies={copies!r} must be a positive integer")
-    if isinstance(where, str) and where not in ("all", "params", "kernels"):
-        raise ValueError(f"shadow: where={where!r} is not known; choose all, params or kernels, or give a predicate")
-    if not (np.isfinite(radius) and radius >= 0):
-        raise ValueError(f"shadow: radius={radius!r} must be finite and not negative")
+    perturbed = perturbation(radius, copies, norm, perturb, where)
+    if not spaces or set(spaces) - set(SPACES):
+        raise ValueError(f"spaces={list(spaces)} must be some of {', '.join(SPACES)}")
+    if noise not in ("common", "independent"):
+        raise ValueError(f"noise={noise!r} must be 'common' or 'independent'")
+    independent = noise == "independent"
+    if independent and departure:
+        raise ValueError("departure=True compares with the tangent of the common noise; it needs noise='common'")
 
     def init(key: PRNGKeyArray, x: PyTree, theta: Theta) -> Shadow:
-        u, chart = phase(x)
-        mask = jnp.asarray(_mask(x, where), u.dtype)
-        draw = _DRAWS[perturb](key, (copies, u.size), u.dtype) * mask[None]
-        if perturb == "sphere":
-            draw = draw / measure(draw)[:, None]
-        delta = jnp.asarray(theta.get("radius", radius), u.dtype) * draw
-        ensemble = jnp.concatenate([u[None], u[None] + delta])
-        return Shadow(jax.vmap(chart)(ensemble), rounding_of(u, delta))
+        ensemble = perturbed(key, x, theta)
+        tangents = displacements(ensemble.points)[: copies if departure else 0]
+        if independent:
+            null = jax.tree.map(lambda leaf: jnp.concatenate([leaf, leaf[:1]]), ensemble.points)
+            ensemble = ensemble._replace(points=null)
+        return Shadow(ensemble, tangents)
 
     def update(m: Shadow, transition: Transition) -> Shadow:
-        ensemble = jax.vmap(transition.step)(m.ensemble)
-        transition.adopt(jax.tree.map(lambda leaf: leaf[0], ensemble))
-        return m._replace(ensemble=ensemble)
+        if independent:
+            count = copies + 2
+            others = jax.vmap(transition.redraw)(jnp.arange(1, count))
+            noises = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), transition.noise, others)
+            theta = transition.theta
+            points = jax.vmap(lambda x, noise: transition.system.step(x, theta, noise))(m.ensemble.points, noises)
+        else:
+            points = jax.vmap(transition.step)(m.ensemble.points)
+        transition.adopt(jax.tree.map(lambda leaf: leaf[0], points))
+        tangents = jax.vmap(transition.push)(m.tangents) if departure else m.tangents
+        return Shadow(m.ensemble._replace(points=points), tangents)
 
     def emit(m: Shadow, transition: Transition):
-        u = jax.vmap(lambda x: phase(x)[0])(m.ensemble)
-        return m, measure(u[1:] - u[:1])
+        found = m.ensemble.points
+        kept = jax.tree.map(lambda leaf: leaf[: copies + 1], found)
+        record = {_entry(space): _DISTANCES[space](kept, measure, transition) for space in spaces}
+        if independent:
+            record["null"] = measure(displacements(found)[-1])
+        if departure:
+            gap = jnp.linalg.norm(displacements(kept) - m.tangents, axis=1)
+            record["departure"] = gap / jnp.linalg.norm(m.tangents, axis=1)
+        return m, record
 
+    entries = [_entry(space) for space in spaces] + (["departure"] if departure else [])
+    dims: dict[str, tuple[str, ...]] = {entry: () if entry == "pairwise" else ("copy",) for entry in entries}
     return Probe(
         init,
         update,
         emit,
-        dims=("copy",),
+        dims=dims | ({"null": ()} if independent else {}),
         attrs={
             "long_name": f"{norm} distance to the reference",
             "units": "1",
             "norm": norm,
             "copies": int(copies),
             "perturb": perturb,
-            "where": where if isinstance(where, str) else getattr(where, "__qualname__", "predicate"),
+            "where": describe_where(where),
+            "noise": noise,
         },
         theta={"radius": radius},
-        check=_check,
+        check=lambda m: check_rounding(m.ensemble.rounding),
     )
 
 
-_DRAWS: dict[str, Callable[..., Array]] = {
-    "uniform": lambda key, shape, dtype: jax.random.uniform(key, shape, dtype, -1.0, 1.0),
-    "gaussian": jax.random.normal,
-    "sphere": jax.random.normal,
+def _entry(space: str) -> str:
+    return "" if space == "phase" else space
+
+
+def _outputs(points: PyTree, transition: Transition) -> Float[Array, "points n outputs"]:
+    outputs = transition.system.outputs
+    if outputs is None:
+        raise ValueError("this System has no outputs to compare: give System(outputs=...), or drop the space")
+    return jax.vmap(lambda x: outputs(x, transition.theta))(points)
+
+
+def _function(points: PyTree, measure: Callable, transition: Transition) -> Float[Array, " copies"]:
+    outputs = _outputs(points, transition)
+    return jnp.sqrt(jnp.mean((outputs[1:] - outputs[:1]) ** 2, axis=(1, 2)))
+
+
+def _prediction(points: PyTree, measure: Callable, transition: Transition) -> Float[Array, " copies"]:
+    outputs = _outputs(points, transition)
+    labels = jnp.argmax(outputs, axis=-1)
+    flipped = jnp.mean(labels[1:] != labels[:1], axis=1, dtype=outputs.dtype)
+    return jnp.where(jnp.all(jnp.isfinite(outputs[1:] + outputs[:1]), axis=(1, 2)), flipped, jnp.nan)
+
+
+def _parameters(points: PyTree, measure: Callable, transition: Transition) -> Float[Array, " copies"]:
+    return measure(displacements(jax.vmap(transition.system.params)(points)))
+
+
+def _pairwise(points: PyTree, measure: Callable, transition: Transition) -> Float[Array, ""]:
+    u = jax.vmap(lambda x: phase(x)[0])(points)
+    first, second = jnp.triu_indices(u.shape[0], 1)
+    return jnp.mean(measure(u[first] - u[second]))
+
+
+_DISTANCES: dict[str, Callable[..., Array]] = {
+    "phase": lambda points, measure, transition: measure(displacements(points)),
+    "parameters": _parameters,
+    "function": _function,
+    "prediction": _prediction,
+    "pairwise": _pairwise,
 }
-
-
-def _check(m: Shadow) -> None:
-    rounding = np.asarray(m.rounding)
-    worst = float(np.max(rounding[np.isfinite(rounding)], initial=0.0))
-    if worst > ROUNDING_TOLERANCE:
-        dtype = np.asarray(m.rounding).dtype
-        raise ValueError(
-            f"radius: {dtype} rounding distorts the perturbation by {worst:.0%} (at most {ROUNDING_TOLERANCE:.0%} is "
-            "allowed). Call enable_x64() first, take a larger radius, or measure with probes.lyapunov, which needs none"
-        )
-
-
-def _mask(x: PyTree, where: str | Where) -> Float[np.ndarray, " d"]:
-    paths, _ = jax.tree_util.tree_flatten_with_path(x)
-    named = [(tuple(jax.tree_util.keystr((key,), simple=True) for key in path), leaf) for path, leaf in paths]
-    has_params = any(path and path[0] == "params" for path, _ in named)
-
-    def chosen(path: tuple[str, ...], leaf: Array) -> bool:
-        if callable(where):
-            return where(path)
-        of_network = not has_params or path[0] == "params"
-        return {"all": True, "params": of_network, "kernels": of_network and jnp.ndim(leaf) > 1}[where]
-
-    floats = [(path, leaf) for path, leaf in named if jnp.issubdtype(jnp.result_type(leaf), jnp.floating)]
-    mask = np.concatenate([np.full(jnp.size(leaf), float(chosen(path, leaf))) for path, leaf in floats])
-    if not mask.any():
-        raise ValueError(f"shadow: where={where!r} matches no coordinate of the phase point")
-    return mask

@@ -7,20 +7,30 @@ from chaosjax.stats.exponents import exponents, local_exponents
 from chaosjax.stats.fastest import fastest, speed_up
 from chaosjax.stats.first_passage import first_passage, training_time
 from chaosjax.stats.fraction import fraction
+from chaosjax.stats.linearity import compare, linear_window, trusted_radius
 from chaosjax.stats.onset import onset
+from chaosjax.stats.spectrum import converged, entropy_bound, kaplan_yorke, spectrum, window_exponents
 
 __all__ = [
     "agreement",
     "bootstrap",
+    "compare",
+    "converged",
+    "entropy_bound",
     "exponential_window",
     "exponents",
     "fastest",
     "first_passage",
     "fraction",
+    "kaplan_yorke",
+    "linear_window",
     "local_exponents",
     "mean_interval",
     "onset",
+    "spectrum",
     "speed_up",
     "summarise_exponents",
     "training_time",
+    "trusted_radius",
+    "window_exponents",
 ]
