@@ -144,6 +144,14 @@ def test_no_exponential_phase_is_not_kept(distance):
     assert np.isfinite(fit.exponent)
 
 
+def test_a_noisy_power_law_is_told_from_exponential_growth():
+    noise = np.exp(0.05 * random(40, 201))
+    square = stats.exponential_window(cells((1.0 + T) ** 2 * noise, seed=range(40), time=T))
+    growth = stats.exponential_window(cells(1e-8 * np.exp(0.1 * T) * noise, seed=range(40), time=T))
+    assert (square.power_law_r2 > square.r2)[square.kept].all()
+    assert (growth.power_law_r2 < growth.r2).all()
+
+
 def test_constant_distance_has_no_exponential_phase():
     fit = stats.exponential_window(cells(np.full(201, 0.1), time=T))
     assert (fit.exponent.item(), fit.r2.item(), fit.kept.item()) == (0, 0, False)

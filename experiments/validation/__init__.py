@@ -1,0 +1,1 @@
+"""What `make validate` checks: every estimator against exact, dense or published values."""
