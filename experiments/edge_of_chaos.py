@@ -28,7 +28,7 @@ def report(dataset: xr.Dataset, folder: Path, threshold: float = 0.9, level: flo
     dataset = dataset.load()
     summary = summarise(dataset, threshold, level)
     summary.to_zarr(folder / "summary.zarr", mode="w", consolidated=False)
-    title = _title(dataset)
+    title = title_of(dataset)
     plotting.edge_of_chaos(summary, title).savefig(folder / "edge_of_chaos.png", dpi=150)
     local = stats.local_exponents(dataset["growth"].isel(exponent=0))
     figure = plotting.divergence(dataset["distance"], local, _shown(summary), title)
@@ -91,7 +91,7 @@ def _shown(summary: xr.Dataset, count: int = 6) -> list[float]:
     return sorted({*spread, *([best] if np.isfinite(best) else [])})
 
 
-def _title(dataset: xr.Dataset) -> str:
+def title_of(dataset: xr.Dataset) -> str:
     system = dataset.attrs["identity"]["system"]
     model = re.sub(r"^[\w.]*\.", "", system["model"])
     data = system["dataset"]
