@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint bench validate clean
 
 run: $(INSTALLED)  ## the edge-of-chaos map; ARGS="dataset=iris optimizer=adam run=quick"
 	$(BIN)/python experiments/run.py $(ARGS)
@@ -18,6 +18,9 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)  ## throughput, side by side with PyTorch; ARGS=--quick
 	$(BIN)/python benchmarks/run.py $(ARGS)
+
+validate: $(INSTALLED)  ## every estimator against what is known; ARGS="--only series"
+	$(BIN)/python experiments/validate.py $(ARGS)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "chaosjax needs Python 3.11 or newer; set PYTHON=...")'

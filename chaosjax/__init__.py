@@ -1,6 +1,6 @@
 """Neural-network training as a dynamical system."""
 
-from chaosjax import datasets, models, plotting, probes, stats, systems
+from chaosjax import datasets, models, plotting, probes, series, stats, systems, tangent
 from chaosjax.evolve import Carry, advance, observe, start
 from chaosjax.precision import configure, enable_x64, use_cpu_devices
 from chaosjax.probe import Probe
@@ -26,11 +26,13 @@ __all__ = [
     "phase",
     "plotting",
     "probes",
+    "series",
     "start",
     "stats",
     "supervised",
     "sweep",
     "systems",
+    "tangent",
     "training",
     "use_cpu_devices",
 ]

@@ -168,6 +168,8 @@ def probes_for(case: Case) -> dict[str, cj.Probe]:
         "renormalised": cj.probes.benettin(radius=1e-3, every=2),
         "frame": cj.probes.lyapunov(k=min(2, x.size), every=2)._replace(dims=("vector",)),
     }
+    if x.size > 1:
+        probes["gali"] = cj.probes.gali()
     if system.loss is not None:
         probes |= {
             "loss": cj.probes.loss(),

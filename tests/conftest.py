@@ -14,7 +14,8 @@ import jaxtyping
 import pytest
 
 CHECKED = (
-    "evolve linalg minibatch models plan precision probe probes problem program store system training transition"
+    "evolve linalg minibatch models plan precision probe probes problem program series store system systems tangent "
+    "training transition"
 ).split()
 
 jax.config.update("jax_enable_x64", True)

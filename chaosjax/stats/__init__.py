@@ -5,6 +5,7 @@ from chaosjax.stats.bootstrap import bootstrap, mean_interval
 from chaosjax.stats.exponential_window import exponential_window, summarise_exponents
 from chaosjax.stats.exponents import exponents, local_exponents
 from chaosjax.stats.fastest import fastest, speed_up
+from chaosjax.stats.finite_size import finite_size_exponents
 from chaosjax.stats.first_passage import first_passage, training_time
 from chaosjax.stats.fraction import fraction
 from chaosjax.stats.linearity import compare, linear_window, trusted_radius
@@ -20,6 +21,7 @@ __all__ = [
     "exponential_window",
     "exponents",
     "fastest",
+    "finite_size_exponents",
     "first_passage",
     "fraction",
     "kaplan_yorke",

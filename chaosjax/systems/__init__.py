@@ -1,7 +1,11 @@
-"""Reference systems with known exponents; `REFERENCES` lists them all with what is known."""
+"""Reference systems with known exponents; `REFERENCES` lists them all with what is known.
 
-from chaosjax.systems import descent, maps
+A map of one's own is ``System(init, step)`` as it stands; `flow` makes one of a vector field.
+"""
+
+from chaosjax.systems import descent, flows, maps
 from chaosjax.systems.descent import SCALAR_NET_REGIMES, perceptron, quadratic, quadratic_exponents, scalar_net
+from chaosjax.systems.flows import RK4, flow, lorenz, lorenz_96, rossler
 from chaosjax.systems.maps import (
     cat,
     doubling_lattice,
@@ -13,20 +17,25 @@ from chaosjax.systems.maps import (
 )
 from chaosjax.systems.reference import Reference
 
-REFERENCES: dict[str, Reference] = {**maps.REFERENCES, **descent.REFERENCES}
+REFERENCES: dict[str, Reference] = {**maps.REFERENCES, **flows.REFERENCES, **descent.REFERENCES}
 
 __all__ = [
     "REFERENCES",
+    "RK4",
     "SCALAR_NET_REGIMES",
     "Reference",
     "cat",
     "doubling_lattice",
     "doubling_lattice_exponents",
+    "flow",
     "henon",
     "logistic",
+    "lorenz",
+    "lorenz_96",
     "perceptron",
     "quadratic",
     "quadratic_exponents",
+    "rossler",
     "scalar_net",
     "standard_map",
     "tent",

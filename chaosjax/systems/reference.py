@@ -11,11 +11,15 @@ class Reference(NamedTuple):
 
     Attributes:
         system: ``() -> System``.
-        exponents: Lyapunov exponents in nats per step, largest first, as many as are known.
+        exponents: Lyapunov exponents, largest first, as many as are known; for a map in nats per step, for a flow in
+            nats per unit time: those of its map divided by `time_step`.
         exact: whether they follow from a formula; else they are published numerics, good to the last digit given.
         source: where they come from.
-        sum: the exact sum of all exponents: the mean logarithm of the volume contraction, in nats per step.
+        sum: the exact sum of all exponents, in their units: the mean logarithm of the volume contraction.
         kaplan_yorke: the Kaplan–Yorke dimension.
+        positive: how many exponents are positive.
+        time_step: time that a step takes; 1 for a map.
+        transient: steps after which orbits are on the attractor and tangent frames aligned.
     """
 
     system: Callable[[], System]
@@ -24,3 +28,6 @@ class Reference(NamedTuple):
     source: str
     sum: float | None = None
     kaplan_yorke: float | None = None
+    positive: int | None = None
+    time_step: float = 1.0
+    transient: int = 1000
