@@ -46,7 +46,7 @@ def table(rows: Sequence[Row]) -> list[str]:
     """Markdown lines."""
     lines = ["| " + " | ".join(COLUMNS) + " |", "|" + " --- |" * 2 + " ---: |" * 5 + " --- |" + " ---: |" * 2]
     for row in rows:
-        known = np.isfinite(row.error) and row.error > 0
+        known = np.isfinite(row.error) and row.error > 1e-12 * max(abs(row.estimate), 1e-3)  # else it is rounding
         shown = f"{row.estimate:.5g} ± {row.error:.1g}" if known else f"{row.estimate:.6g}"
         off = f"{100 * row.difference:.2g} %" if row.relative else f"{row.difference:.1e}"
         aim = f"{100 * row.aim:.2g} %" if row.relative else f"{row.aim:.0e}"
