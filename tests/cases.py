@@ -155,31 +155,41 @@ CASES = {
 }
 
 
-def probes_for(case: Case) -> dict[str, cj.Probe]:
-    """Every probe that the system allows."""
+FULLY_PROBED = ("henon", "linear", "adam, replacement", "rmsprop, batch norm")
+"""Compiling every probe for every system would take ten minutes: these get all, the others the common ones."""
+
+
+def probes_for(name: str) -> dict[str, cj.Probe]:
+    """The probes of a case: every one that its system allows, or the common ones."""
+    case = CASES[name]
     system = case.system
-    x = jax.eval_shape(lambda: cj.phase(system.init(jax.random.key(0), case.theta))[0])
     probes = {
         "point": cj.probes.reading(lambda transition: cj.phase(transition.x)[0], dims=("coordinate",)),
-        "parameters": cj.probes.metric(lambda params: ravel_pytree(params)[0], dims=("parameter",)),
         "norms": cj.probes.norms("max", of=("params", "update")),
-        "distance": cj.probes.shadow(radius=1e-3, copies=2, spaces=("phase", "parameters", "pairwise"), departure=True),
+        "distance": cj.probes.shadow(radius=1e-3, copies=2),
         "growth": cj.probes.lyapunov(),
-        "renormalised": cj.probes.benettin(radius=1e-3, every=2),
-        "frame": cj.probes.lyapunov(k=min(2, x.size), every=2)._replace(dims=("vector",)),
     }
-    if x.size > 1:
-        probes["gali"] = cj.probes.gali()
+    if system.loss is not None:
+        probes["loss"] = cj.probes.loss()
+    if name not in FULLY_PROBED:
+        return probes
+    spaces = ("phase", "parameters", "pairwise")
+    probes |= {
+        "parameters": cj.probes.metric(lambda params: ravel_pytree(params)[0], dims=("parameter",)),
+        "distance": cj.probes.shadow(radius=1e-3, copies=2, spaces=spaces, departure=True),
+        "frame": cj.probes.lyapunov(k=2, every=2)._replace(dims=("vector",)),
+        "renormalised": cj.probes.benettin(radius=1e-3, every=2),
+        "gali": cj.probes.gali(),
+    }
     if system.loss is not None:
         probes |= {
-            "loss": cj.probes.loss(),
-            "batch_loss": cj.probes.loss(minibatch=True),
             "gradient": cj.probes.norms("l1", of=("grad",)),
             "sharpness": cj.probes.every(6, cj.probes.sharpness(tolerance=1e-12)),
         }
     if "train_accuracy" in system.metrics:
-        probes["accuracy"] = cj.probes.metric("train_accuracy")
-    if system.outputs is not None:
-        spaces = ("function", "prediction")
-        probes["parted"] = cj.probes.shadow(radius=1e-3, copies=1, spaces=spaces, noise="independent")
+        probes |= {
+            "accuracy": cj.probes.metric("train_accuracy"),
+            "batch_loss": cj.probes.loss(minibatch=True),
+            "parted": cj.probes.shadow(1e-3, 2, spaces=("function", "prediction"), noise="independent"),
+        }
     return probes

@@ -95,7 +95,7 @@ def test_renormalised_copies_grow_as_the_tangent_does(every):
 def test_renormalised_copies_never_saturate_where_the_ensemble_does():
     probes = {"renormalised": cj.probes.benettin(1e-8), "ensemble": cj.probes.shadow(1e-8, copies=1)}
     ds = sweep(probes, cases.henon(), {"seed": range(8)}, steps=3000, stride=10)
-    exponent = stats.spectrum(ds.renormalised.isel(copy=0), start=100).exponents
+    exponent = stats.spectrum(ds.renormalised.isel(renormalised_copy=0), start=100).exponents
     assert abs(float(exponent.mean()) - 0.41922) < 4 * float(exponent.std()) / np.sqrt(8)
     assert float(ds.ensemble.max()) < 4
     early = np.log(ds.ensemble.sel(time=[0, 30]))

@@ -50,6 +50,7 @@ def test_exact_spectra_are_met_at_any_length(name):
 
 
 def test_the_page_is_written_where_it_is_asked_for(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(validate.cj, "configure", lambda **settings: None)
     monkeypatch.setattr(validate, "SECTIONS", {"one": (lambda: [ROW, ROW._replace(aim=0.01)], "One", "About it.")})
     monkeypatch.setattr(sys, "argv", ["validate.py", "--out", str(tmp_path / "page.md")])
     validate.main()

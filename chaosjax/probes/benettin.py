@@ -34,8 +34,8 @@ def benettin(
     """Growth of perturbed copies that are brought back to distance ε from their reference every `every` steps.
 
     ``g ← g + ln(d_i / d_i')``, d_i' the distance realised at the last renormalisation and d_i the distance now; then
-    ``x_i ← x_0 + (ε / d_i)(x_i − x_0)``. Record: g in nats since the last record, ``[copy]``, 0 at the first; its
-    sum over a window by the steps in it is the largest finite-time exponent of that window (`stats.exponents`).
+    ``x_i ← x_0 + (ε / d_i)(x_i − x_0)``. Record: g in nats since the last record, ``[renormalised_copy]``, 0 at the
+    first; its sum over a window by the steps in it is the window's largest finite-time exponent (`stats.exponents`).
     It is the tangent's up to terms of order d (nonlinearity) and of order ``rounding / ε``. Where a step has no
     derivative, or a memory too large for its tangent, this is the instrument; else take `lyapunov`.
 
@@ -87,7 +87,7 @@ def benettin(
         init,
         update,
         emit,
-        dims=("copy",),
+        dims=("renormalised_copy",),
         attrs={
             "long_name": "growth of renormalised copies since the last record",
             "units": "nats",

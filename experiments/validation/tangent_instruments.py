@@ -141,7 +141,7 @@ def benettin() -> list[Row]:
         probes = {"growth": cj.probes.benettin(1e-8, every=5)}
         steps = 20_000
         ds = cj.sweep(reference.system(), probes, {"seed": range(8)}, steps=steps, stride=100, progress=False)
-        exponents: xr.DataArray = cj.stats.exponents(ds.growth.isel(copy=0), start=1000)
+        exponents: xr.DataArray = cj.stats.exponents(ds.growth.isel(renormalised_copy=0), start=1000)
         error = float(exponents.std(ddof=1)) / math.sqrt(8)
         seconds = time.perf_counter() - begun
         known = reference.exponents[0]
