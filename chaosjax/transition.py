@@ -9,6 +9,7 @@ import jax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
+from chaosjax.jumps import require_differentiable
 from chaosjax.system import System, Theta, phase
 
 
@@ -66,6 +67,15 @@ class Transition:
     def push(self) -> Callable[[Float[Array, " d"]], Float[Array, " d"]]:
         """The tangent map ``v -> (d step / d u) v`` at x, in the coordinates of `phase`."""
         return self._linearized[0]
+
+    def require_differentiable(self) -> None:
+        """Refuses a step with jumps that `push` would not see.
+
+        Raises:
+            ValueError: naming the operations.
+        """
+        u, chart = phase(self.x)
+        require_differentiable(lambda u: phase(self.step(chart(u)))[0], u)
 
     @cached_property
     def _linearized(self) -> tuple[Callable, PyTree]:

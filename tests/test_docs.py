@@ -55,6 +55,17 @@ def test_guide_pieces_run(tmp_path):
     run_script(script, tmp_path)
 
 
+def test_instruments_page_runs(tmp_path):
+    script = "\n".join(python_blocks("docs/instruments.md")).replace("steps=100_000", "steps=4_000")
+    checks = """
+import pytest
+assert float(entropy.entropy) == pytest.approx(np.log(2), rel=0.02)
+assert float(cj.series.over(cj.series.rosenstein, orbit).value.mean()) == pytest.approx(np.log(2), rel=0.02)
+assert agreement.ensemble_compared.sum() > 0
+"""
+    run_script(script + checks, tmp_path)
+
+
 @pytest.mark.parametrize("page", ["README.md", *[f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")]])
 def test_links_lead_somewhere(page):
     targets = re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text())

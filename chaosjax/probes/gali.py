@@ -27,7 +27,7 @@ class Deviations(NamedTuple):
     log_volume: Float[Array, ""]
 
 
-def gali(k: int = 2) -> Probe:
+def gali(k: int = 2, piecewise: bool = False) -> Probe:
     """The generalised alignment index of k unit deviation vectors v̂_i pushed by the step's Jacobian.
 
     ``GALI_k = ‖v̂_1 ∧ … ∧ v̂_k‖ = Π_i σ_i([v̂_1 … v̂_k])``. The record is ln GALI_k at time t, 0 at the first (the
@@ -47,9 +47,10 @@ def gali(k: int = 2) -> Probe:
 
     Args:
         k: number of vectors, from 2 to the dimension of the phase space.
+        piecewise: accept a step that jumps, as in `lyapunov`.
 
     Raises:
-        ValueError: for k below 2 or above the dimension.
+        ValueError: for k below 2 or above the dimension, or a step that jumps.
 
     Source: Skokos, Bountis, Antonopoulos, Physica D 231 (2007) 30; SALI: Skokos, J. Phys. A 34 (2001) 10029.
     """
@@ -64,6 +65,8 @@ def gali(k: int = 2) -> Probe:
         return Deviations(frame.T, jnp.eye(k, dtype=u.dtype), jnp.zeros((), u.dtype))
 
     def update(m: Deviations, transition: Transition) -> Deviations:
+        if not piecewise:
+            transition.require_differentiable()
         frame, R = unbatched(jnp.linalg.qr)(jax.vmap(transition.push)(m.frame).T)
         coordinates = R @ m.coordinates
         lengths = jnp.linalg.norm(coordinates, axis=0)

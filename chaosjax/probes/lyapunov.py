@@ -20,7 +20,7 @@ class Frame(NamedTuple):
     growth: Float[Array, " k"]
 
 
-def lyapunov(k: int = 1, every: int = 1) -> Probe:
+def lyapunov(k: int = 1, every: int = 1, piecewise: bool = False) -> Probe:
     """Growth of k tangent vectors under the step's Jacobian, orthonormalised by QR: Benettin's algorithm.
 
     ``J Qᵀ = Q'ᵀ R``; the record is ``Σ ln|R_ii|`` over the steps since the last one, in nats, ``[exponent]``, and 0
@@ -37,8 +37,11 @@ def lyapunov(k: int = 1, every: int = 1) -> Probe:
         every: steps between orthonormalisations. Vectors must neither overflow nor become parallel in between:
             1 is safe, 5–10 saves QR time at large k. A record always orthonormalises.
 
+        piecewise: accept a step that jumps (sign, argmax, round, conversions to integers): the exponent is then that
+            of the smooth pieces, and says nothing of the jumps.
+
     Raises:
-        ValueError: for k or `every` below 1 or k above the dimension.
+        ValueError: for k or `every` below 1, k above the dimension, or a step that jumps.
 
     Source: Benettin, Galgani, Giorgilli, Strelcyn, Meccanica 15 (1980) 9; Shimada, Nagashima (1979).
     """
@@ -55,6 +58,8 @@ def lyapunov(k: int = 1, every: int = 1) -> Probe:
         return Frame(vectors, jnp.zeros(k, u.dtype))
 
     def update(m: Frame, transition: Transition) -> Frame:
+        if not piecewise:
+            transition.require_differentiable()
         pushed = m._replace(vectors=jax.vmap(transition.push)(m.vectors))
         if every == 1:
             return _absorb(pushed)

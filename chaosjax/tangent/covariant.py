@@ -95,7 +95,7 @@ def covariant(
         noise_key: key of the noise; None is a sweep's default.
 
     Raises:
-        ValueError: for k, `unstable`, a number of steps or a time out of range.
+        ValueError: for k, `unstable`, a number of steps or a time out of range, or a step that jumps.
 
     Source: Ginelli et al., Phys. Rev. Lett. 99 (2007) 130601; J. Phys. A 46 (2013) 254005.
     """
@@ -175,6 +175,7 @@ def _frames(k: int, with_vectors: bool) -> Probe:
         return _Frame(vectors.T, R)
 
     def update(m: _Frame, transition: Transition) -> _Frame:
+        transition.require_differentiable()
         vectors, R = unbatched(jnp.linalg.qr)(jax.vmap(transition.push)(m.vectors).T)
         return _Frame(vectors.T, R)
 

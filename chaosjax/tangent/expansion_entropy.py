@@ -100,7 +100,7 @@ def expansion_entropy(
         noise_key: key of the noise, the same for all samples; None is a sweep's default.
 
     Raises:
-        ValueError: for a number or window out of range.
+        ValueError: for a number or window out of range, or a step that jumps.
 
     Source: Hunt, Ott, Chaos 25 (2015) 097618.
     """
@@ -144,6 +144,7 @@ def _expansion(inside: Callable[[PyTree], Array]) -> Probe:
         return _Expansion(jnp.eye(u.size, dtype=u.dtype), jnp.zeros((), u.dtype), jnp.bool_(True))
 
     def update(m: _Expansion, transition: Transition) -> _Expansion:
+        transition.require_differentiable()
         d = len(m.propagator)
         stayed = m.stayed & inside(transition.x)
         if d != 2:

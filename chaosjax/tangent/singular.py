@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
+from chaosjax.jumps import require_differentiable
 from chaosjax.linalg import unbatched
 from chaosjax.system import System, Theta, phase
 
@@ -82,11 +83,11 @@ def max_growth(
         first: a start with a component along the directions looked for; random by default.
 
     Raises:
-        ValueError: if steps is below 1, or k exceeds the dimension or `max_products`.
+        ValueError: if steps is below 1, k exceeds the dimension or `max_products`, or the step jumps.
 
     Source: Golub, Kahan, SIAM J. Numer. Anal. 2 (1965) 205; Buizza, Palmer, J. Atmos. Sci. 52 (1995) 1434.
     """
-    u, _ = phase(x)
+    u, chart = phase(x)
     if steps != int(steps) or steps < 1:
         raise ValueError(f"max_growth: steps={steps!r} must be a positive integer")
     if not 1 <= k <= min(u.size, max_products):
@@ -94,6 +95,8 @@ def max_growth(
             f"max_growth: k={k} must be between 1 and {min(u.size, max_products)} (dimension {u.size}, "
             f"max_products {max_products})"
         )
+    noise = system.noise(noise_key, jnp.asarray(t0, jnp.int32))
+    require_differentiable(lambda u: phase(system.step(chart(u), theta, noise))[0], u)
     push, pull = _propagator(system, x, theta, noise_key, t0, steps)
     start = jax.random.normal(jax.random.key(0), u.shape, u.dtype) if first is None else first
     return _golub_kahan(push, pull, start, k, max_products, tolerance, steps * float(jnp.finfo(u.dtype).eps))
