@@ -24,6 +24,18 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jaxtyping.install_import_hook([f"chaosjax.{module}" for module in CHECKED], "beartype.beartype")
 
 
+QUICKLY_COMPILED = (
+    "test_edge_of_chaos test_ensembles test_jumps test_linalg test_models test_probes test_training".split()
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compile_quickly(request):
+    """Leaves out most of the compiler's passes where values are held against direct computations; never where bits are
+    compared, or long orbits followed."""
+    jax.config.update("jax_disable_most_optimizations", request.module.__name__ in QUICKLY_COMPILED)
+
+
 def pytest_configure(config):
     # beartype's view of flax's own annotations, which are not ours to change
     config.addinivalue_line("filterwarnings", "ignore::beartype.roar.BeartypeDecorHintPep585DeprecationWarning")

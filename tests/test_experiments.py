@@ -29,7 +29,7 @@ def run(script: str, *arguments: str, **environment: str) -> subprocess.Complete
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env={**os.environ, **environment},
+        env={**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1", **environment},  # the wiring is tested
     )
 
 
@@ -68,14 +68,11 @@ def test_multirun_gives_each_job_its_own_folder_and_plot_needs_nothing_else(tmp_
     assert drawn.returncode == 0, drawn.stderr
     assert table.read_text() == before
     assert figure.exists()
-
-
-def test_a_finished_job_is_opened_not_run_again(tmp_path):
-    arguments = ["dataset=iris", *TOY, f"hydra.run.dir={tmp_path}"]
-    assert run("run.py", *arguments).returncode == 0
-    first = xr.open_zarr(tmp_path / "sweep.zarr", consolidated=False).attrs["finished"]
-    assert run("run.py", *arguments).returncode == 0
-    assert xr.open_zarr(tmp_path / "sweep.zarr", consolidated=False).attrs["finished"] == first
+    finished = xr.open_zarr(jobs[0] / "sweep.zarr", consolidated=False).attrs["finished"]
+    optimizer = jobs[0].name.split("optimizer=")[1].split(",")[0]
+    again = run("run.py", "dataset=iris", f"optimizer={optimizer}", *TOY, f"hydra.run.dir={jobs[0]}")
+    assert again.returncode == 0, again.stderr  # a finished job is opened, not run again
+    assert xr.open_zarr(jobs[0] / "sweep.zarr", consolidated=False).attrs["finished"] == finished
 
 
 @pytest.mark.parametrize(
@@ -114,7 +111,7 @@ def test_every_target_is_a_public_callable():
         target for path in CONF.rglob("*.yaml") for target in targets(OmegaConf.to_container(OmegaConf.load(path)))
     }
     assert len(found) > 10
-    for target in found - {"edge_of_chaos.report"}:
+    for target in found - {"edge_of_chaos.report", "noise.report"}:
         assert callable(get_method(target))
         assert not any(part.startswith("_") for part in target.split("."))
 

@@ -167,13 +167,12 @@ def test_distances_follow_the_linearised_map():
 
 
 def test_orthonormalising_less_often_changes_nothing_but_rounding():
-    probes = {f"every_{n}": cj.probes.lyapunov(k=3, every=n) for n in (1, 2, 5)}
+    probes = {f"every_{n}": cj.probes.lyapunov(k=3, every=n) for n in (1, 5)}
     probes = {name: probe._replace(dims=("exponent",)) for name, probe in probes.items()}
     keys = {name: cj.start(SYSTEM, {"g": p}, jax.random.key(0), {"learning_rate": RATE}) for name, p in probes.items()}
     frames = [carry.memories["g"].vectors for carry in keys.values()]
-    np.testing.assert_array_equal(frames[0], frames[2])  # one name, one frame
-    one, two, five = (sweep({"g": probe}, steps=30, stride=10).g for probe in probes.values())
-    np.testing.assert_allclose(two, one, rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(frames[0], frames[1])  # one name, one frame
+    one, five = (sweep({"g": probe}, steps=30, stride=10).g for probe in probes.values())
     np.testing.assert_allclose(five, one, rtol=1e-9, atol=1e-9)
 
 
