@@ -6,6 +6,7 @@ from pathlib import Path
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
+from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
@@ -21,7 +22,9 @@ def main(config: DictConfig) -> None:
         record = OmegaConf.to_container(config, resolve=True)
         instantiate(config.report)(sweep(store=folder / "sweep.zarr", config=record), folder)
     except KeyboardInterrupt as stop:
-        sys.exit(f"{stop} (the same command with hydra.run.dir={folder})")
+        many = HydraConfig.get().mode == RunMode.MULTIRUN
+        place = f"hydra.sweep.dir={HydraConfig.get().sweep.dir}" if many else f"hydra.run.dir={folder}"
+        sys.exit(f"{stop} (the same command with {place})")
     except (ValueError, OSError, InstantiationException) as error:
         sys.exit(f"error: {error.__cause__ or error}")
 

@@ -68,11 +68,10 @@ def test_multirun_gives_each_job_its_own_folder_and_plot_needs_nothing_else(tmp_
     assert drawn.returncode == 0, drawn.stderr
     assert table.read_text() == before
     assert figure.exists()
-    finished = xr.open_zarr(jobs[0] / "sweep.zarr", consolidated=False).attrs["finished"]
-    optimizer = jobs[0].name.split("optimizer=")[1].split(",")[0]
-    again = run("run.py", "dataset=iris", f"optimizer={optimizer}", *TOY, f"hydra.run.dir={jobs[0]}")
-    assert again.returncode == 0, again.stderr  # a finished job is opened, not run again
-    assert xr.open_zarr(jobs[0] / "sweep.zarr", consolidated=False).attrs["finished"] == finished
+    finished = [xr.open_zarr(job / "sweep.zarr", consolidated=False).attrs["finished"] for job in jobs]
+    again = run("run.py", "-m", "dataset=iris", "optimizer=sgd,momentum", *TOY, f"hydra.sweep.dir={tmp_path}")
+    assert again.returncode == 0, again.stderr  # finished jobs are opened, not run again
+    assert [xr.open_zarr(job / "sweep.zarr", consolidated=False).attrs["finished"] for job in jobs] == finished
 
 
 @pytest.mark.parametrize(
