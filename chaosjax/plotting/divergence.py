@@ -48,7 +48,8 @@ def _curves(ax: Axes, distance: xr.DataArray, shown: Sequence[float]) -> None:
 
 def _heat_map(figure: Figure, ax: Axes, local_exponent: xr.DataArray) -> None:
     mean = local_exponent.mean("seed")
-    extreme = float(np.nanquantile(np.abs(mean), 0.99)) or 1.0
+    finite = np.abs(mean.values[np.isfinite(mean.values)])  # a tangent that vanishes has the exponent -inf
+    extreme = (float(np.quantile(finite, 0.99)) if finite.size else 0.0) or 1.0
     mesh = ax.pcolormesh(
         mean["time"],
         mean["learning_rate"],
