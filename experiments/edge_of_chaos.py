@@ -112,10 +112,10 @@ def _table(summary: xr.Dataset) -> Table:
         table.add_row(f"onset η_c, {label} above {bound:g}", at_or_below + _interval(summary, f"{name}_onset"))
     table.add_row("fastest η", _interval(summary, "best_fastest"))
     table.add_row(f"  its training time to {threshold:.0%}", _interval(summary, "best_training_time", " steps"))
-    others = f"best η below η_c: {float(summary['gain_non_chaotic']):.3g}"
-    reached = float(summary["gain_non_chaotic_reached"])
-    note = "" if reached == 1 else f", reached by {reached:.0%} of its seeds"
-    table.add_row("speed-up of the best η in chaos", f"{_interval(summary, 'gain_speed_up')}  ({others}{note})")
+    others, reached = float(summary["gain_non_chaotic"]), float(summary["gain_non_chaotic_reached"])
+    note = "" if np.isnan(others) else f"  (best η below η_c: {others:.3g}"
+    note += "" if not note else ")" if reached == 1 else f", reached by {reached:.0%} of its seeds)"
+    table.add_row("speed-up of the best η in chaos", _interval(summary, "gain_speed_up") + note)
     for name, label in {"fit": "study's fit", "steepest": "steepest"}.items():
         compared = int(summary[f"{name}_agreement_compared"])
         if not compared:

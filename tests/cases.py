@@ -156,10 +156,11 @@ CASES = {
 
 
 FULLY_PROBED = ("henon", "linear", "adam, replacement")
-"""Compiling every probe for every system would take ten minutes: these get all, the others the common ones."""
+"""Compiling every probe for every system takes minutes: these get all, the others the common ones, and all of them with
+`pytest --every-probe`."""
 
 
-def probes_for(name: str) -> dict[str, cj.Probe]:
+def probes_for(name: str, every: bool = False) -> dict[str, cj.Probe]:
     """The probes of a case: every one that its system allows, or the common ones."""
     case = CASES[name]
     system = case.system
@@ -171,16 +172,17 @@ def probes_for(name: str) -> dict[str, cj.Probe]:
     }
     if system.loss is not None:
         probes["loss"] = cj.probes.loss()
-    if name not in FULLY_PROBED:
+    if not every and name not in FULLY_PROBED:
         return probes
     spaces = ("phase", "parameters", "pairwise")
     probes |= {
         "parameters": cj.probes.metric(lambda params: ravel_pytree(params)[0], dims=("parameter",)),
         "distance": cj.probes.shadow(radius=1e-3, copies=2, spaces=spaces, departure=True),
-        "frame": cj.probes.lyapunov(k=2, every=2)._replace(dims=("vector",)),
         "renormalised": cj.probes.benettin(radius=1e-3, every=2),
-        "gali": cj.probes.gali(),
     }
+    if name != "logistic":  # of one dimension
+        probes["frame"] = cj.probes.lyapunov(k=2, every=2)._replace(dims=("vector",))
+        probes["gali"] = cj.probes.gali()
     if system.loss is not None:
         probes |= {
             "gradient": cj.probes.norms("l1", of=("grad",)),

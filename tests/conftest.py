@@ -36,6 +36,10 @@ def compile_quickly(request):
     jax.config.update("jax_disable_most_optimizations", request.module.__name__ in QUICKLY_COMPILED)
 
 
+def pytest_addoption(parser):
+    parser.addoption("--every-probe", action="store_true", help="conformance of every probe on every system: minutes")
+
+
 def pytest_configure(config):
     # beartype's view of flax's own annotations, which are not ours to change
     config.addinivalue_line("filterwarnings", "ignore::beartype.roar.BeartypeDecorHintPep585DeprecationWarning")

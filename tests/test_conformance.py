@@ -31,8 +31,8 @@ def case(name):
 
 
 @pytest.fixture(scope="module")
-def probes(name):
-    return probes_for(name)
+def probes(name, request):
+    return probes_for(name, every=request.config.getoption("--every-probe"))
 
 
 @pytest.fixture(scope="module")

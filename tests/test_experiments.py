@@ -12,6 +12,8 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import get_method, instantiate
 from omegaconf import OmegaConf
 
+import chaosjax as cj
+
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
 TOY = ["run.steps=40", "run.learning_rates=2", "run.seeds=2", "run.sharpness_every=20", "sweep.batch_size=2"]
@@ -125,3 +127,16 @@ def test_every_optimizer_yaml_is_a_factory_of_its_learning_rate(optimizer):
     updates, _ = transformation.update({"w": np.ones(2)}, transformation.init(params), params)
     assert np.all(np.asarray(updates["w"]) < 0)
     assert 0 < config.learning_rates.start < config.learning_rates.stop
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop"])
+def test_adaptive_optimizers_have_a_tangent_where_an_input_never_varies(optimizer):
+    """Gradients of weights on a constant 0 are exactly 0, and so is their second moment, under a square root."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        factory = instantiate(compose("config", [f"optimizer={optimizer}"]).optimizer)
+    inputs = np.c_[np.random.default_rng(0).standard_normal((12, 2)), np.zeros(12)]
+    labels = (inputs[:, 0] > 0).astype(int)
+    data = cj.datasets.Dataset(inputs, labels, inputs, labels, 2, {"name": "x"})
+    system = cj.training(cj.supervised(cj.models.mlp([3]), data), factory)
+    ds = cj.sweep(system, {"growth": cj.probes.lyapunov()}, {"learning_rate": [0.01]}, steps=5, progress=False)
+    assert np.isfinite(ds.growth).all()

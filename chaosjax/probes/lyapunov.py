@@ -29,6 +29,9 @@ def lyapunov(k: int = 1, every: int = 1, piecewise: bool = False) -> Probe:
     space, optimizer state included, and needs some steps to align. Schedules and Adam's bias correction make
     the map non-autonomous; so is every driven map: these are finite-time exponents.
 
+    NaN while training goes on means a step without a finite derivative: Adam has none where a gradient is exactly 0,
+    unless it is given an ``eps_root``.
+
     Cost: one linearization and k Jacobian-vector products a step, memory k·d numbers. Float32 is enough: no
     small radius is involved.
 
