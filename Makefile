@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test lint bench validate clean
+.PHONY: run test lint bench validate reproduce clean
 
 run: $(INSTALLED)  ## the edge-of-chaos map; ARGS="dataset=iris optimizer=adam run=quick"
 	$(BIN)/python experiments/run.py $(ARGS)
@@ -21,6 +21,11 @@ bench: $(INSTALLED)  ## throughput, side by side with PyTorch; ARGS=--quick
 
 validate: $(INSTALLED)  ## every estimator against what is known; ARGS="--only series"
 	$(BIN)/python experiments/validate.py $(ARGS)
+
+ONLY ?=
+SIZE ?= cpu
+reproduce: $(INSTALLED)  ## every figure of both studies; ONLY=danovski_fig8 SIZE=paper
+	$(BIN)/python experiments/reproduce.py --size "$(SIZE)" --only "$(ONLY)" $(ARGS)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "chaosjax needs Python 3.11 or newer; set PYTHON=...")'

@@ -2,7 +2,9 @@
 
 import json
 import platform
+import resource
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -140,6 +142,7 @@ def sweep(
             "compile_seconds": round(compiled - begun, 3),
             "wall_seconds": round(seconds, 3),
             "cell_steps_per_second": round(count * index * stride / seconds, 1),
+            "peak_bytes": _peak_bytes(devices),
         }
     )
     return out.dataset()
@@ -351,6 +354,14 @@ def _provenance(devices: Sequence[Any]) -> dict[str, Any]:
         "devices": f"{len(devices)} × {devices[0].device_kind} ({devices[0].platform})",
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _peak_bytes(devices: Sequence[Any]) -> int:
+    """The most memory held so far: of the accelerators together, or of this process on a CPU."""
+    if devices[0].platform != "cpu":
+        return sum((device.memory_stats() or {}).get("peak_bytes_in_use", 0) for device in devices)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _commit() -> str:

@@ -134,6 +134,11 @@ class Transition:
         (u,) = jax.linear_transpose(self.project, phase(self.x)[0])(v)
         return u
 
+    def loss_of(self, w: Float[Array, " p"]) -> Float[Array, ""]:
+        """The full-data loss at x with the raveled parameters `w` in the place of its own."""
+        u, _ = phase(self.x)
+        return self._field(None)(u - self.embed(self.project(u)) + self.embed(w))
+
     def _field(self, noise: Any) -> Callable[[Float[Array, " d"]], Float[Array, ""]]:
         loss = self.system.loss
         if loss is None:

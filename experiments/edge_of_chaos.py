@@ -39,7 +39,7 @@ def report(dataset: xr.Dataset, folder: Path, threshold: float = 0.9, level: flo
     print(f"Figures, table and records: {folder}")
 
 
-def summarise(dataset: xr.Dataset, threshold: float = 0.9, level: float = 0.05) -> xr.Dataset:
+def summarise(dataset: xr.Dataset, threshold: float | xr.DataArray = 0.9, level: float = 0.05) -> xr.Dataset:
     """Means over seeds with 95 % intervals at every learning rate; the onset, the optimum and the speed-up.
 
     The chaotic range begins at the onset η_c of the tangent exponent in the steepest window of the ensemble
@@ -47,7 +47,9 @@ def summarise(dataset: xr.Dataset, threshold: float = 0.9, level: float = 0.05) 
     fit takes the straightest window instead, which passes over a short transient.
 
     Args:
-        dataset: a sweep over learning_rate and seed with records distance, growth, test_accuracy, sharpness.
+        dataset: a sweep over learning_rate and seed with records distance, growth, test_accuracy and, if there is
+            one, sharpness.
+        threshold: test accuracy that ends the training time; several along a dimension of their own.
     """
     growth, accuracy = dataset["growth"].isel(exponent=0), dataset["test_accuracy"]
     fits = {
@@ -58,10 +60,8 @@ def summarise(dataset: xr.Dataset, threshold: float = 0.9, level: float = 0.05) 
     for name, fit in fits.items():
         cells[name] = fit["exponent"]
         cells[f"{name}_tangent"] = stats.exponents(growth, fit["start"], fit["stop"])
-    sharpness = dataset["sharpness"].isel(eigenvalue=0)
-    last_measured = int(sharpness.notnull().any(["learning_rate", "seed"]).cumsum("time").argmax("time"))
-    sharpness = sharpness.isel(time=last_measured, drop=True).where(dataset["alive"].isel(time=-1, drop=True))
-    cells["stability"] = sharpness * dataset["learning_rate"] / 2
+    if "sharpness" in dataset:
+        cells["stability"] = _last_sharpness(dataset) * dataset["learning_rate"] / 2
     parts = [_prefixed(stats.mean_interval(values), name) for name, values in cells.items()]
     parts += [_prefixed(fits["fit"]["kept"].mean("seed").to_dataset(name="kept"), "fit")]
     parts += [stats.training_time(accuracy, threshold), _prefixed(stats.fastest(accuracy, threshold), "best")]
@@ -76,7 +76,14 @@ def summarise(dataset: xr.Dataset, threshold: float = 0.9, level: float = 0.05) 
     onset = onsets[chaos]["onset"]
     summary["chaotic"] = (summary["learning_rate"] >= onset) & (summary[chaos] > level)
     summary = summary.assign({f"onset{end}": summary[f"{chaos}_onset{end}"] for end in ("", "_low", "_high")})
-    return summary.assign_attrs(threshold=threshold, level=level, horizon=float(dataset["time"][-1]))
+    horizon = float(dataset["time"][-1])
+    return summary.assign_attrs(threshold=np.asarray(threshold).tolist(), level=level, horizon=horizon)
+
+
+def _last_sharpness(dataset: xr.Dataset) -> xr.DataArray:
+    sharpness = dataset["sharpness"].isel(eigenvalue=0)
+    last_measured = int(sharpness.notnull().any(["learning_rate", "seed"]).cumsum("time").argmax("time"))
+    return sharpness.isel(time=last_measured, drop=True).where(dataset["alive"].isel(time=-1, drop=True))
 
 
 def _prefixed(part: xr.Dataset, prefix: str) -> xr.Dataset:

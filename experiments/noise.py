@@ -18,11 +18,10 @@ CURVES = {
 }
 
 
-def report(dataset: xr.Dataset, folder: Path, threshold: float = 0.9, level: float = 0.05) -> None:
+def report(dataset: xr.Dataset, folder: Path, level: float = 0.05) -> None:
     """Writes summary.zarr, table.txt and a figure into the folder, and prints the table.
 
     Args:
-        threshold: not used; the reports of all experiments take it.
         level: exponent in nats per step above which a window counts as chaotic.
     """
     summary = summarise(dataset.load(), level)

@@ -178,13 +178,17 @@ def probes_for(name: str, every: bool = False) -> dict[str, cj.Probe]:
     probes |= {
         "parameters": cj.probes.metric(lambda params: ravel_pytree(params)[0], dims=("parameter",)),
         "distance": cj.probes.shadow(radius=1e-3, copies=2, spaces=spaces, departure=True),
+        "late": cj.probes.shadow(radius=1e-3, copies=2, start=8),
         "renormalised": cj.probes.benettin(radius=1e-3, every=2),
+        "weights": cj.probes.weights(),
+        "travel": cj.probes.travel(),
     }
     if name != "logistic":  # of one dimension
         probes["frame"] = cj.probes.lyapunov(k=2, every=2)._replace(dims=("vector",))
         probes["gali"] = cj.probes.gali()
     if system.loss is not None:
         probes |= {
+            "ablation": cj.probes.ablation(side_by_side=7),
             "gradient": cj.probes.norms("l1", of=("grad",)),
             "sharpness": cj.probes.every(6, cj.probes.sharpness(tolerance=1e-12)),
         }

@@ -25,8 +25,8 @@ jaxtyping.install_import_hook([f"chaosjax.{module}" for module in CHECKED], "bea
 
 
 QUICKLY_COMPILED = (
-    "test_edge_of_chaos test_ensembles test_jumps test_linalg test_models test_probes test_training".split()
-)
+    "test_edge_of_chaos test_ensembles test_jumps test_linalg test_models test_probes test_studies test_training"
+).split()
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -66,7 +66,9 @@ assert agreement.ensemble_compared.sum() > 0
     run_script(script + checks, tmp_path)
 
 
-@pytest.mark.parametrize("page", ["README.md", *[f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")]])
+@pytest.mark.parametrize(
+    "page", ["README.md", *[str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")]]
+)
 def test_links_lead_somewhere(page):
     targets = re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text())
     missing = [target for target in targets if not (ROOT / page).parent.joinpath(target).exists()]

@@ -7,6 +7,7 @@ import numpy as np
 import optax
 import pytest
 import xarray as xr
+from conftest import Interrupted
 from labelled import cells
 
 import chaosjax as cj
@@ -194,3 +195,97 @@ def test_float32_refuses_a_small_radius_for_renormalised_copies_too():
     system = cj.training(cases.problem(dtype="float32"), optax.sgd)
     with pytest.raises(ValueError, match="probe 'g': radius: float32 rounding distorts"):
         sweep({"g": cj.probes.benettin(1e-8)}, system)
+
+
+START = 5
+THETA = {"learning_rate": 1.0}
+
+
+def late_by_hand(system, probe, steps):
+    """u of reference and copies at t = 0 … steps: one point up to START, then perturbed by the δ of a start at 0."""
+    points = cj.start(system, {"d": probe}, jax.random.key(0), THETA).memories["d"].ensemble.points
+    u = jax.vmap(lambda x: cj.phase(x)[0])(points)
+    x = system.init(jax.random.fold_in(jax.random.key(0), 0), THETA)
+    points, found = [x], []
+    step = jax.jit(system.step)
+    for t in range(steps + 1):
+        if t == START:
+            here, chart = cj.phase(points[0])
+            points = [chart(here + delta) for delta in u - u[:1]]
+        found.append(np.stack([cj.phase(x)[0] for x in points]))
+        noise = system.noise(jax.random.key(0), jnp.int32(t))
+        points = [step(x, THETA, noise) for x in points]
+    return found
+
+
+def test_copies_of_a_later_start_by_hand():
+    """Under minibatches and momentum."""
+    system = cj.training(cases.problem(), cases.heavy_ball, batch_size=3)
+    options = {"radius": 0.3, "copies": 2, "norm": "l2", "spaces": ("phase", "pairwise")}
+    ds = sweep({"d": cj.probes.shadow(**options, start=START)}, system).squeeze()
+    expected = late_by_hand(system, cj.probes.shadow(**options), steps=12)
+    for t, u in enumerate(expected):
+        here = ds.isel(time=t)
+        if t < START:
+            assert not here.d.any()
+            assert here.d_pairwise == 0
+            continue
+        np.testing.assert_allclose(here.d, np.linalg.norm(u[1:] - u[0], axis=1), rtol=1e-9)
+        pairs = [np.linalg.norm(u[i] - u[j]) for i in range(3) for j in range(i)]
+        np.testing.assert_allclose(here.d_pairwise, np.mean(pairs), rtol=1e-9)
+
+
+def test_a_later_start_has_the_same_perturbation_and_its_radius_is_an_axis():
+    probes = {"d": cj.probes.shadow(copies=3, start=START)}
+    ds = sweep(probes, DRIVEN, {"radius": [0.0, 0.25], **RATE}).squeeze()
+    early = cj.start(DRIVEN, {"d": cj.probes.shadow(0.25, copies=3)}, jax.random.key(0), THETA).memories["d"]
+    u = jax.vmap(lambda x: cj.phase(x)[0])(early.ensemble.points)
+    assert ds.d.attrs["start"] == START
+    assert not ds.d.isel(radius=0).any()
+    assert not ds.d.sel(time=slice(START - 1)).any()
+    np.testing.assert_allclose(ds.d.isel(radius=1).sel(time=START), jnp.abs(u[1:] - u[:1]).sum(1), rtol=1e-12)
+    assert (ds.d.isel(radius=1, time=-1) > 0).all()
+
+
+def test_departure_and_the_null_begin_at_the_start():
+    """On a linear map nothing departs from its tangent; on a map under noise the null does from its own noise on."""
+    options = {"radius": 1e-3, "copies": 2, "start": START}
+    ds = sweep({"d": cj.probes.shadow(**options, departure=True)}, cases.linear(), {"scale": [1.0]}).squeeze()
+    assert ds.d_departure.sel(time=slice(START - 1)).isnull().all()
+    assert float(ds.d_departure.sel(time=slice(START, None)).max()) < 1e-9
+    ds = sweep({"d": cj.probes.shadow(**options, noise="independent")}, DRIVEN).squeeze()
+    np.testing.assert_array_equal(ds.d_null == 0, ds.time <= START)
+    np.testing.assert_array_equal(ds.d[:, 0] == 0, ds.time < START)
+
+
+def test_copies_cost_no_step_before_their_start():
+    """Counts the calls: one a step before t = 5, one for each of three points a step from there."""
+    calls = []
+
+    def step(x, theta, noise):
+        jax.debug.callback(lambda _: calls.append(1), x)
+        return 3.9 * x * (1 - x)
+
+    system = cj.System(lambda key, theta: jnp.asarray(0.3), step)
+    probes = {"d": cj.probes.shadow(copies=2, start=START)}
+    sweep(probes, system, {"seed": [0]}, steps=12, devices=jax.devices()[:1])
+    jax.effects_barrier()
+    assert len(calls) == START + 3 * (12 - START)
+
+
+def test_an_interrupted_run_resumes_before_the_start(interrupt, tmp_path):
+    probes = {"d": cj.probes.shadow(1e-6, copies=2, start=7), "x": cj.probes.reading(lambda tr: tr.x)}
+    run = {"axes": {"seed": [0, 1]}, "stride": 2, "chunk": 2, "devices": jax.devices()[:1]}
+    whole = sweep(probes, cases.logistic(), **run)
+    assert ((whole.d > 0) == (whole.time > 7)).all()
+    interrupt(after=2)
+    with pytest.raises(Interrupted):
+        sweep(probes, cases.logistic(), **run, store=tmp_path / "store")
+    resumed = sweep(probes, cases.logistic(), **run, store=tmp_path / "store", resume=True)
+    np.testing.assert_array_equal(resumed.d, whole.d)
+    np.testing.assert_array_equal(resumed.x, whole.x)
+
+
+def test_a_start_before_the_first_step_is_refused():
+    with pytest.raises(ValueError, match="start=-1 must be a time: an integer, 0 or later"):
+        cj.probes.shadow(start=-1)

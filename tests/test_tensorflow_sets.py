@@ -78,6 +78,10 @@ class TestTfds:
         assert set(labels) == set(range(10))
         assert 100 < inputs.mean() < 140  # the published mean over all pixels is 121
 
+    def test_iris_of_the_study_needs_no_files(self):
+        made, read = datasets.iris_study(), datasets.tfds("iris", scaling="raw")
+        assert made.checksum == read.checksum
+
     def test_iris_in_the_order_of_the_study(self, tfds_dir):
         dataset = datasets.tfds("iris", scaling="raw")
         assert (len(dataset.train_inputs), len(dataset.test_inputs)) == (120, 30)

@@ -32,7 +32,7 @@ def edge_of_chaos(summary: xr.Dataset, title: str = "") -> Figure:
     _training_time(axes[1], summary)
     _stability(axes[2], summary)
     for ax in axes:
-        _shade(ax, summary)
+        shade(ax, summary)
         ax.margins(x=0.02)
     if np.isfinite(float(summary["onset"])):
         low, value, high = (float(summary[f"onset{end}"]) for end in ("_low", "", "_high"))
@@ -56,7 +56,7 @@ def edge_of_chaos(summary: xr.Dataset, title: str = "") -> Figure:
 def _exponents(ax: Axes, summary: xr.Dataset) -> None:
     for name, (label, colour, line) in EXPONENTS.items():
         if name in summary:
-            _band(ax, summary, name, colour=colour, label=label, linestyle=line)
+            band(ax, summary, name, colour=colour, label=label, linestyle=line)
     ax.axhline(0, color="black", linewidth=0.8)
     if summary.attrs["level"]:
         ax.axhline(summary.attrs["level"], color="black", linewidth=0.6, linestyle="--")
@@ -73,9 +73,7 @@ def _exponents(ax: Axes, summary: xr.Dataset) -> None:
 
 def _training_time(ax: Axes, summary: xr.Dataset) -> None:
     percent = f"{summary.attrs['threshold']:.0%} test accuracy"
-    _band(
-        ax, summary, "training_time", colour="C2", label=f"mean steps to {percent} (not reached: {_horizon(summary)})"
-    )
+    band(ax, summary, "training_time", colour="C2", label=f"mean steps to {percent} (not reached: {_horizon(summary)})")
     ax.set_ylabel("training time (steps)")
     ax.set_ylim(bottom=0)
     reached = ax.twinx()
@@ -97,7 +95,7 @@ def _horizon(summary: xr.Dataset) -> str:
 
 
 def _stability(ax: Axes, summary: xr.Dataset) -> None:
-    _band(ax, summary, "stability", colour="C1", label="mean over seeds")
+    band(ax, summary, "stability", colour="C1", label="mean over seeds")
     ax.axhline(1, color="black", linewidth=0.8)
     ax.set_yscale("symlog", linthresh=0.1)
     lowest, highest = ax.get_ylim()
@@ -106,14 +104,15 @@ def _stability(ax: Axes, summary: xr.Dataset) -> None:
     ax.annotate("stability edge", (0.01, 1.06), xycoords=("axes fraction", "data"), fontsize="x-small")
 
 
-def _band(ax: Axes, summary: xr.Dataset, name: str, colour: str, label: str, **line: Any) -> None:
+def band(ax: Axes, summary: xr.Dataset, name: str, colour: str, label: str, **line: Any) -> None:
+    """A record over the learning rate with its interval."""
     eta = summary["learning_rate"]
     ax.plot(eta, summary[name], color=colour, label=label, marker=".", markersize=4, linewidth=1.2, **line)
     alpha = 0.08 if line.get("linestyle") == ":" else 0.2
     ax.fill_between(eta, summary[f"{name}_low"], summary[f"{name}_high"], color=colour, alpha=alpha, linewidth=0)
 
 
-def _shade(ax: Axes, summary: xr.Dataset) -> None:
+def shade(ax: Axes, summary: xr.Dataset) -> None:
     """The onset as a line, and the chaotic learning rates as grey bands from there, each with its neighbourhood."""
     onset = float(summary["onset"])
     if np.isnan(onset):

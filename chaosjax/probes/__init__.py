@@ -1,6 +1,7 @@
 """Instruments, one a file."""
 
 from chaosjax.probe import every, reading
+from chaosjax.probes.ablation import ablation
 from chaosjax.probes.alive import alive
 from chaosjax.probes.benettin import benettin
 from chaosjax.probes.gali import gali
@@ -10,8 +11,11 @@ from chaosjax.probes.metric import metric
 from chaosjax.probes.norms import norms
 from chaosjax.probes.shadow import shadow
 from chaosjax.probes.sharpness import sharpness
+from chaosjax.probes.travel import travel
+from chaosjax.probes.weights import weights
 
 __all__ = [
+    "ablation",
     "alive",
     "benettin",
     "every",
@@ -23,4 +27,6 @@ __all__ = [
     "reading",
     "shadow",
     "sharpness",
+    "travel",
+    "weights",
 ]

@@ -6,11 +6,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from chaosjax.precision import ROUNDING_TOLERANCE, rounding_of
 from chaosjax.probes.norms import named_norm
 from chaosjax.system import Theta, phase
+from chaosjax.transition import Transition
 
 Where = Callable[[tuple[str, ...]], bool]
 
@@ -37,14 +39,13 @@ def perturbation(
         raise ValueError(f"perturb={perturb!r} is not known; choose from {', '.join(_DRAWS)}")
     if copies != int(copies) or copies < 1:
         raise ValueError(f"copies={copies!r} must be a positive integer")
-    if isinstance(where, str) and where not in ("all", "params", "kernels"):
-        raise ValueError(f"where={where!r} is not known; choose all, params or kernels, or give a predicate")
+    check_where(where)
     if not (np.isfinite(radius) and radius >= 0):
         raise ValueError(f"radius={radius!r} must be finite and not negative")
 
     def init(key: PRNGKeyArray, x: PyTree, theta: Theta) -> Ensemble:
         u, chart = phase(x)
-        mask = jnp.asarray(_mask(x, where), u.dtype)
+        mask = jnp.asarray(chosen(x, where), u.dtype)
         draw = _DRAWS[perturb](key, (copies, u.size), u.dtype) * mask[None]
         if perturb == "sphere":
             draw = draw / measure(draw)[:, None]
@@ -55,10 +56,60 @@ def perturbation(
     return init
 
 
+def placed_at(
+    start: int, place: Callable[[PyTree, PyTree, Theta], PyTree], update: Callable[[PyTree, Transition], PyTree]
+) -> Callable[[PyTree, Transition], PyTree]:
+    """`update` for a memory that the step to t = `start` makes by ``place(m, y, theta)``; before, only x is stepped.
+
+    The branches are on the clock, which nothing batches: what is not taken costs nothing.
+    """
+
+    def placed(m: PyTree, transition: Transition) -> PyTree:
+        def follow(m):
+            here = transition.fork()
+            return _alike((update(m, here), here.y), (m, transition.x))
+
+        def wait(m):
+            y = _alike(transition.fork().y, transition.x)
+            arrives = transition.t + 1 == start
+            return lax.cond(arrives, lambda: _alike(place(m, y, transition.theta), m), lambda: m), y
+
+        m, y = lax.cond(transition.t >= start, follow, wait, m)
+        transition.adopt(y)
+        return m
+
+    return placed
+
+
 def displacements(points: PyTree) -> Float[Array, "copies d"]:
     """``u_i − u_0`` of the copies in an ensemble, in the coordinates of `phase`."""
     u = jax.vmap(lambda x: phase(x)[0])(points)
     return u[1:] - u[:1]
+
+
+def check_where(where: str | Where) -> None:
+    """Refuses a name of coordinates that is not known."""
+    if isinstance(where, str) and where not in ("all", "params", "kernels"):
+        raise ValueError(f"where={where!r} is not known; choose all, params or kernels, or give a predicate")
+
+
+def chosen(x: PyTree, where: str | Where) -> Float[np.ndarray, " d"]:
+    """1 for each coordinate of x that `where` chooses, 0 for the others."""
+    paths, _ = jax.tree_util.tree_flatten_with_path(x)
+    named = [(tuple(jax.tree_util.keystr((key,), simple=True) for key in path), leaf) for path, leaf in paths]
+    has_params = any(path and path[0] == "params" for path, _ in named)
+
+    def wanted(path: tuple[str, ...], leaf: Array) -> bool:
+        if callable(where):
+            return where(path)
+        of_network = not has_params or path[0] == "params"
+        return {"all": True, "params": of_network, "kernels": of_network and jnp.ndim(leaf) > 1}[where]
+
+    floats = [(path, leaf) for path, leaf in named if jnp.issubdtype(jnp.result_type(leaf), jnp.floating)]
+    mask = np.concatenate([np.full(jnp.size(leaf), float(wanted(path, leaf))) for path, leaf in floats])
+    if not mask.any():
+        raise ValueError(f"where={where!r} matches no coordinate of the phase point")
+    return mask
 
 
 def describe_where(where: str | Where) -> str:
@@ -89,19 +140,5 @@ _DRAWS: dict[str, Callable[..., Array]] = {
 }
 
 
-def _mask(x: PyTree, where: str | Where) -> Float[np.ndarray, " d"]:
-    paths, _ = jax.tree_util.tree_flatten_with_path(x)
-    named = [(tuple(jax.tree_util.keystr((key,), simple=True) for key in path), leaf) for path, leaf in paths]
-    has_params = any(path and path[0] == "params" for path, _ in named)
-
-    def chosen(path: tuple[str, ...], leaf: Array) -> bool:
-        if callable(where):
-            return where(path)
-        of_network = not has_params or path[0] == "params"
-        return {"all": True, "params": of_network, "kernels": of_network and jnp.ndim(leaf) > 1}[where]
-
-    floats = [(path, leaf) for path, leaf in named if jnp.issubdtype(jnp.result_type(leaf), jnp.floating)]
-    mask = np.concatenate([np.full(jnp.size(leaf), float(chosen(path, leaf))) for path, leaf in floats])
-    if not mask.any():
-        raise ValueError(f"where={where!r} matches no coordinate of the phase point")
-    return mask
+def _alike(new: PyTree, old: PyTree) -> PyTree:
+    return jax.tree.map(lambda a, b: lax.convert_element_type(a, jnp.result_type(b)), new, old)

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from chaosjax.probe import Probe
@@ -16,6 +18,7 @@ from chaosjax.probes.perturbation import (
     describe_where,
     displacements,
     perturbation,
+    placed_at,
 )
 from chaosjax.system import Theta, phase
 from chaosjax.transition import Transition
@@ -24,10 +27,12 @@ SPACES = ("phase", "parameters", "function", "prediction", "pairwise")
 
 
 class Shadow(NamedTuple):
-    """The ensemble and the tangent vectors its displacements began as (none where no departure is asked for)."""
+    """The ensemble, the tangent vectors its displacements began as (none where no departure is asked for), and the key
+    of a perturbation that is still to come."""
 
     ensemble: Ensemble
     tangents: Float[Array, "tangents d"]
+    key: PRNGKeyArray | None
 
 
 def shadow(
@@ -39,6 +44,7 @@ def shadow(
     spaces: Sequence[str] = ("phase",),
     departure: bool = False,
     noise: str = "common",
+    start: int = 0,
 ) -> Probe:
     """Distances d_i(t) = ‖x_i(t) − x_0(t)‖ of perturbed copies x_i(0) = x(0) + δ_i from their reference x_0.
 
@@ -68,11 +74,14 @@ def shadow(
         noise: "common": copies see the reference's minibatches; "independent": each copy its own, and a copy
             that is not perturbed at all beside them: its distance, ``_null``, is what the noise alone does.
             What exceeds it is instability; an ensemble under independent noise without it measures nothing.
+        start: time t at which the copies are made, ``x_i(t) = x(t) + δ_i``, with the δ_i of any other start. Before,
+            nothing but x is stepped, distances are exactly 0 and the departure is NaN: give statistics of growth
+            ``.sel(time=slice(start, None))``.
 
     Raises:
         ValueError: for a bad argument, for `where` that matches nothing, for spaces the system has not, and,
             before the first step, when the radius is too small for the dtype (rounding would distort the
-            perturbation by more than 10 %).
+            perturbation by more than 10 %). It is the initial weights that are looked at, whatever the start.
 
     Source: Danovski, Soriano, Lacasa, Front. Complex Syst. 2:1367957 (2024), section 2.
     """
@@ -82,6 +91,8 @@ def shadow(
         raise ValueError(f"spaces={list(spaces)} must be some of {', '.join(SPACES)}")
     if noise not in ("common", "independent"):
         raise ValueError(f"noise={noise!r} must be 'common' or 'independent'")
+    if not (isinstance(start, (int, np.integer)) and start >= 0):
+        raise ValueError(f"start={start!r} must be a time: an integer, 0 or later")
     independent = noise == "independent"
     if independent and departure:
         raise ValueError("departure=True compares with the tangent of the common noise; it needs noise='common'")
@@ -92,7 +103,7 @@ def shadow(
         if independent:
             null = jax.tree.map(lambda leaf: jnp.concatenate([leaf, leaf[:1]]), ensemble.points)
             ensemble = ensemble._replace(points=null)
-        return Shadow(ensemble, tangents)
+        return Shadow(ensemble, tangents, key if start else None)
 
     def update(m: Shadow, transition: Transition) -> Shadow:
         if independent:
@@ -105,9 +116,9 @@ def shadow(
             points = jax.vmap(transition.step)(m.ensemble.points)
         transition.adopt(jax.tree.map(lambda leaf: leaf[0], points))
         tangents = jax.vmap(transition.push)(m.tangents) if departure else m.tangents
-        return Shadow(m.ensemble._replace(points=points), tangents)
+        return m._replace(ensemble=m.ensemble._replace(points=points), tangents=tangents)
 
-    def emit(m: Shadow, transition: Transition):
+    def distances(m: Shadow, transition: Transition) -> dict[str, Array]:
         found = m.ensemble.points
         kept = jax.tree.map(lambda leaf: leaf[: copies + 1], found)
         record = {_entry(space): _DISTANCES[space](kept, measure, transition) for space in spaces}
@@ -116,13 +127,22 @@ def shadow(
         if departure:
             gap = jnp.linalg.norm(displacements(kept) - m.tangents, axis=1)
             record["departure"] = gap / jnp.linalg.norm(m.tangents, axis=1)
-        return m, record
+        return record
+
+    def emit(m: Shadow, transition: Transition):
+        def together(m):
+            shapes = jax.eval_shape(lambda m: distances(m, transition), m)
+            return {e: jnp.full(s.shape, jnp.nan if e == "departure" else 0, s.dtype) for e, s in shapes.items()}
+
+        if not start:
+            return m, distances(m, transition)
+        return m, lax.cond(transition.t >= start, lambda m: distances(m, transition), together, m)
 
     entries = [_entry(space) for space in spaces] + (["departure"] if departure else [])
     dims: dict[str, tuple[str, ...]] = {entry: () if entry == "pairwise" else ("copy",) for entry in entries}
     return Probe(
         init,
-        update,
+        placed_at(start, lambda m, y, theta: init(m.key, y, theta), update) if start else update,
         emit,
         dims=dims | ({"null": ()} if independent else {}),
         attrs={
@@ -133,6 +153,7 @@ def shadow(
             "perturb": perturb,
             "where": describe_where(where),
             "noise": noise,
+            "start": int(start),
         },
         theta={"radius": radius},
         check=lambda m: check_rounding(m.ensemble.rounding),

@@ -1,0 +1,94 @@
+"""The figure of `danovski.phases`."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from danovski.units import SETTLE, SHORTEST
+
+
+def figure(dataset: xr.Dataset, runs: xr.Dataset, beside: xr.Dataset, diagram: xr.DataArray, eta: float) -> Figure:
+    """One run, the bifurcation diagram, the reduced map beside the network step by step, and how long phases last."""
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    axes = figure.subplots(2, 2)
+    one_run(axes[0, 0], dataset, runs, eta)
+    bifurcation(axes[0, 1], runs, diagram)
+    side_by_side(axes[1, 0], beside)
+    lifetimes(axes[1, 1], runs)
+    figure.suptitle(
+        f"Iris, 4–10(sigmoid)–3, {dataset.sizes['seed']} initialisations × {int(dataset['time'][-1]):,} steps; "
+        "η_eff = η (1 + units stuck at 1)",
+        fontsize="small",
+    )
+    return figure
+
+
+def one_run(ax: Axes, dataset: xr.Dataset, runs: xr.Dataset, eta: float) -> None:
+    """The loss of the run that shows most kinds of phase, chaos among them."""
+    ours = runs.isel(phase=runs["eta"].values == eta)
+    kinds = {
+        int(cell): (bool(group["chaotic"].any()), len({*zip(group["on"].values, group["chaotic"].values, strict=True)}))
+        for cell, group in ours.groupby("cell")
+    }
+    cell = max(kinds, key=lambda cell: kinds[cell])
+    losses = dataset["loss"].sel(learning_rate=eta).isel(seed=cell)
+    ax.plot(losses["time"], losses, ".", markersize=1.5, color="black", rasterized=True)
+    for n in np.flatnonzero(ours["cell"].values == cell):
+        phase = ours.isel(phase=n)
+        first, last = (float(losses["time"][int(phase[end])]) for end in ("first", "last"))
+        colour = "tab:red" if phase["chaotic"] else "tab:blue"
+        ax.axvspan(first, last, color=colour, alpha=0.2, linewidth=0)
+        word = "chaos" if phase["chaotic"] else "fixed" if phase["period"] == 1 else "cycle"
+        ax.text((first + last) / 2, 0.99, f"{float(phase['eta_eff']):g}\n{word}", va="top", ha="center",
+                fontsize="x-small", transform=ax.get_xaxis_transform())  # fmt: skip
+    ax.set(xlabel="time t (steps)", ylabel="loss (nats)", ylim=(0, float(losses[SETTLE // 10 :].max()) * 1.25))
+    ax.set_title(
+        f"η = {eta:g}, seed {int(losses['seed'])}; shaded: all units constant, at this η_eff", fontsize="small"
+    )
+
+
+def bifurcation(ax: Axes, runs: xr.Dataset, diagram: xr.DataArray) -> None:
+    """Leading exponents of the reduced map over η_eff, and of the network in each phase."""
+    for start in diagram.transpose("start", ...):
+        ax.plot(diagram["eta_eff"], start, ".", color="grey", markersize=2, label="_")
+    ax.plot([], [], ".", color="grey", label="reduced map, random starts")
+    for i, (eta, group) in enumerate(runs.groupby("eta")):
+        label = f"network, phases at η = {eta:g}"
+        ax.plot(group["eta_eff"], group["exponents"][:, 0], "o", color=f"C{i}", markersize=4, alpha=0.6, label=label)
+    ax.axhline(0, color="black", linewidth=0.5)
+    ax.set(xlabel="effective learning rate η_eff", ylabel="leading exponent λ (nats/step)")
+    ax.set(xlim=(2.5, 32.5), ylim=(-0.9, 0.6))
+    ax.legend(fontsize="x-small", loc="upper right")
+    ax.set_title("The network's λ is the reduced map's, or 0 of its neutral directions", fontsize="small")
+
+
+def side_by_side(ax: Axes, beside: xr.Dataset) -> None:
+    """The loss of a chaotic and of the slowest quiet cell, beside the reduced map's."""
+    leading = beside["reduced"].isel(exponent=0)
+    quiet = leading.where(leading < 0)
+    chosen = [(leading, "tab:red", "chaos")] if (leading > 0).any() else []
+    chosen += [(quiet, "tab:blue", "cycle")] if quiet.notnull().any() else []
+    for ranking, colour, word in chosen:
+        cell = beside.isel(cell=int(ranking.argmax("cell")), time=slice(0, 101))
+        label = f"network, {word} at η_eff = {float(cell['eta_eff']):g}, seed {int(cell['seed'])}"
+        ax.plot(cell["loss"], "-", color=colour, linewidth=1, label=label)
+        ax.plot(cell["reduced_loss"], "k.", markersize=3, label="_")
+    ax.plot([], [], "k.", label="reduced map from the same logits")
+    ax.set(xlabel="steps since the common state", ylabel="loss (nats)")
+    ax.set_ylim(0, ax.get_ylim()[1] * 1.35)
+    ax.legend(fontsize="x-small", loc="upper right")
+    ax.set_title("A hundred steps from the same state", fontsize="small")
+
+
+def lifetimes(ax: Axes, runs: xr.Dataset) -> None:
+    """How long each phase lasted, against what its beginning tells."""
+    for ended, marker, label in ((True, "o", "ended"), (False, ">", "still on when the run ended")):
+        group = runs.isel(phase=runs["ended"].values == ended)
+        ax.plot(group["steps"], group["lifetime"], marker, markersize=4, alpha=0.6, linestyle="", label=label)
+    ends = np.array([SHORTEST, 1.2 * float(runs["steps"].max())])
+    ax.plot(ends, ends, "k-", linewidth=0.8)
+    ax.set(xscale="log", yscale="log", xlabel="length of the phase (steps)", ylabel="expected from its steps 50–150")
+    ax.set_ylim(SHORTEST / 2, 1e8)
+    ax.legend(fontsize="x-small", loc="upper left")
+    ax.set_title("A phase ends when a unit comes unstuck: 1/a is linear in t", fontsize="small")

@@ -1,0 +1,90 @@
+"""The scripts of docs/examples at toy size, each against what is known of its system."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import matplotlib
+import numpy as np
+import pytest
+
+import chaosjax as cj
+
+matplotlib.use("Agg")
+FOLDER = Path(__file__).parents[1] / "docs/examples"
+DECAY = 0.01
+
+
+def example(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"example_{name}", FOLDER / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_logistic_exponents_are_exact_where_formulas_are_known(tmp_path):
+    found = example("logistic").main(str(tmp_path / "a.png"), values=3, steps=4000, last=10)
+    np.testing.assert_allclose(found.r, [2.8, 3.4, 4.0])
+    # the fixed point's slope is 2 − r, that along the cycle of two 4 + 2r − r²
+    np.testing.assert_allclose(found[0], np.log(0.8), rtol=1e-9)
+    np.testing.assert_allclose(found[1], np.log(11.56 - 10.8) / 2, rtol=1e-9)
+    np.testing.assert_allclose(found[2], np.log(2), atol=5e-3)  # by conjugacy errors fall as 1/t
+    assert (tmp_path / "a.png").stat().st_size > 5000
+
+
+def test_lorenz_exponents_sum_to_the_divergence(tmp_path):
+    found = example("lorenz").main(str(tmp_path / "a.png"), seeds=2, steps=6500)
+    np.testing.assert_allclose(found["sum"], -(10 + 1 + 8 / 3), atol=1e-3)
+    np.testing.assert_allclose(found.exponents.mean("seed"), [0.9056, 0, -14.5723], atol=0.1)
+    np.testing.assert_allclose(found.kaplan_yorke, 2.062, atol=0.02)
+    assert (tmp_path / "a.png").stat().st_size > 5000
+
+
+def sharpness_at_the_minimum() -> float:
+    """Newton's method on softmax regression with the L2 term, dense and in numpy."""
+    iris = cj.datasets.iris(scaling="standardised")
+    inputs, onehot = (
+        np.column_stack([iris.train_inputs, np.ones(len(iris.train_inputs))]),
+        np.eye(3)[iris.train_targets],
+    )
+    weights = np.zeros((5, 3))
+    for _ in range(20):
+        logits = np.exp(inputs @ weights)
+        p = logits / logits.sum(1, keepdims=True)
+        gradient = inputs.T @ (p - onehot) / len(inputs) + DECAY * weights
+        outer = p[:, :, None] * np.eye(3) - p[:, :, None] * p[:, None, :]
+        hessian = np.einsum("ni,nj,nkl->ikjl", inputs, inputs, outer).reshape(15, 15) / len(inputs)
+        hessian += DECAY * np.eye(15)
+        weights -= np.linalg.solve(hessian, gradient.ravel()).reshape(5, 3)
+    assert np.abs(gradient).max() < 1e-12
+    return np.linalg.eigvalsh(hessian)[-1]
+
+
+def test_perceptron_loses_its_minimum_at_two_over_the_sharpness(tmp_path):
+    found = example("perceptron").main(str(tmp_path / "a.png"), values=13, steps=600)
+    edge = float(found.edge)
+    assert edge == pytest.approx(2 / sharpness_at_the_minimum(), rel=1e-9)
+    eta, exponent = found.learning_rate, found.exponent
+    stable = eta < edge
+    # weights that move all classes alike are held by the L2 term alone, whose curvature is the smallest
+    np.testing.assert_allclose(found.theory[stable], np.log(1 - DECAY * eta[stable]), rtol=1e-9)
+    np.testing.assert_allclose(exponent[stable], found.theory.broadcast_like(exponent)[stable], rtol=0.1)
+    assert ((found.theory > 0) == (eta > edge)).all()
+    beyond = eta[~stable].values[0]  # just over the edge: a stable cycle of two
+    assert (exponent.sel(learning_rate=beyond) < 0).all()
+    assert (exponent.sel(learning_rate=slice(12, 24)) > 0.05).all()
+    assert (tmp_path / "a.png").stat().st_size > 5000
+
+
+def test_step_decay_is_the_large_learning_rate_until_the_drop(tmp_path):
+    ds = example("step_decay").main(str(tmp_path / "a.png"), seeds=2, steps=20, drops=(6,))
+    dropped, large, small = (ds.sel(drop_at=drop_at) for drop_at in (6, 20, 0))
+    for name in ("loss", "accuracy", "growth"):
+        before, after = slice(0, 6), slice(8, None)
+        np.testing.assert_array_equal(dropped[name].sel(time=before), large[name].sel(time=before))
+        np.testing.assert_array_equal(small[name][0], small[name][1])
+        if name != "accuracy":
+            assert (dropped[name].sel(time=after) != large[name].sel(time=after)).all()
+    assert (tmp_path / "a.png").stat().st_size > 5000
