@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from chaosjax import stats
 
@@ -34,7 +35,7 @@ def report(
         thresholds: fixed test accuracies at which the question is asked again.
     """
     order = [case for cases in groups.values() for case in cases]
-    skipped = [case for case in order if case not in datasets and (folder / case).is_dir()]
+    skipped = [case for case in order if (folder / case).is_dir() and not (folder / case / "sweep.zarr").exists()]
     order = [case for case in dict.fromkeys([*order, *datasets]) if case in datasets]
     if not order:
         print(f"{folder} holds no finished case")
@@ -67,7 +68,7 @@ def summarise(dataset: xr.Dataset, share: float, level: float, thresholds: Seque
     parts = [onset, fastest, gain, at_the_fastest(exponent, accuracy, share * best, onset, level)]
     kept = [part.drop_attrs(deep=False).drop_vars("found", errors="ignore").reset_coords(drop=True) for part in parts]
     kept[1] = kept[1].rename(censored="fastest_censored", reached_fraction="fastest_reached")
-    summary = xr.merge(kept).assign(best=best, threshold=share * best)
+    summary = xr.merge(kept).assign(best=best, threshold=share * best, seeds=dataset.sizes["seed"])
     summary["chaotic"] = chaotic(summary, level)
     grid = dataset["learning_rate"].values
     summary["at_the_end"] = bool(float(fastest["fastest"]) in (grid[0], grid[-1]))
@@ -79,7 +80,7 @@ def summarise(dataset: xr.Dataset, share: float, level: float, thresholds: Seque
     summary["fixed"] = ("accuracy", [chaotic(there, level) for there in fixed])
     summary["fixed_reached"] = reached.reset_coords(drop=True)
     summary = summary.assign_coords(accuracy=list(thresholds))
-    return summary.assign_attrs(share=share, level=level, seeds=dataset.sizes["seed"])
+    return summary.assign_attrs(share=share, level=level)
 
 
 def at_the_fastest(
@@ -172,6 +173,8 @@ def figure(summary: xr.Dataset) -> Figure:
     labels = zip(summary.attrs["labels"].values(), summary["threshold"].values, strict=True)
     left.set_yticks(at, [f"{label} ({threshold:.2f})" for label, threshold in labels], fontsize="small")
     left.set_ylim(count - 0.5, -0.5)
+    for ax in (left, right):
+        ax.xaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}", minor_formatter=NullFormatter())
     for ax in (left, middle, right):
         ax.grid(axis="y", linewidth=0.3)
     marks = [Line2D([], [], color="black", marker="|", label="onset η_c")]
@@ -181,7 +184,7 @@ def figure(summary: xr.Dataset) -> Figure:
     ]
     figure.legend(handles=marks, loc="outside lower center", ncols=4, fontsize="small")
     title = f"training time to {share:.0%} of the best mean test accuracy of any η of the case (in brackets)"
-    figure.suptitle(f"{title}; {summary.attrs['seeds']} seeds, 95 % intervals", fontsize="small")
+    figure.suptitle(f"{title}; {_seeds(summary)} seeds, 95 % intervals", fontsize="small")
     return figure
 
 
@@ -201,10 +204,10 @@ def text(summary: xr.Dataset, skipped: Sequence[str]) -> str:
     lines = [
         f"λ is the tangent's exponent in the steepest window of the ensemble, and η_c where its mean rises through "
         f"{level:g} nats/step. Training ends at {share:.0%} of the best test accuracy that any η of the case reaches "
-        f"in the mean over {summary.attrs['seeds']} seeds, the same rule for all. The fastest η has λ above {level:g} "
+        f"in the mean over its {_seeds(summary)} seeds, the same rule for all. The fastest η has λ above {level:g} "
         f"in {given.count(YES)} of {len(given)} cases and below it in {given.count(NO)}; {given.count(UNDECIDED)} "
-        f"cannot be told. It lies at {span(summary['ratio'])} times η_c (median [range] of the cases). The best η from "
-        f"η_c on is {span(summary['speed_up'])} times as fast as the best one below; the interval lies above 1 in "
+        f"cannot be told. Fastest η over η_c, median [range] of the cases: {span(summary['ratio'])}. Speed of the best "
+        f"η from η_c on over that of the best below: {span(summary['speed_up'])}; the interval lies above 1 in "
         f"{int((summary['speed_up_low'] > 1).sum())} cases and below it in "
         f"{int((summary['speed_up_high'] < 1).sum())}.",
         f"At the fastest η the windows begin at step {span(summary['window_start'])} and end at "
@@ -238,6 +241,11 @@ def _row(row: xr.Dataset, label: str) -> str:
     fixed = [answer if there else "–" for answer, there in zip(answers(row["fixed"]), reached, strict=True)]
     cells = [label, f"{float(row['threshold']):.2f}", onset, fastest, ratio, steps, exponent, gain]
     return "| " + " | ".join([*cells, *answers(row["chaotic"].expand_dims("case")), ", ".join(fixed)]) + " |"
+
+
+def _seeds(summary: xr.Dataset) -> str:
+    least, most = int(summary["seeds"].min()), int(summary["seeds"].max())
+    return f"{least}" if least == most else f"{least} to {most}"
 
 
 def span(values: xr.DataArray) -> str:

@@ -19,16 +19,10 @@ CONF = ROOT / "conf"
 sys.path.insert(0, str(ROOT / "experiments"))  # where the configs' reports are found
 TOY = ["run.steps=40", "run.learning_rates=2", "run.seeds=2", "run.sharpness_every=20", "sweep.batch_size=2"]
 FILES = {"config.yaml", "sweep.zarr", "summary.zarr", "table.txt"}
-FIGURES = {"noise": {"noise.png"}}
 
 
 def choices(group: str) -> list[str]:
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-
-
-def studies() -> set[str]:
-    """The experiments of the reproduction, which tests/test_studies.py runs."""
-    return {name for name in choices("experiment") if "sizes" in OmegaConf.load(CONF / "experiment" / f"{name}.yaml")}
 
 
 def run(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -39,27 +33,6 @@ def run(script: str, *arguments: str, **environment: str) -> subprocess.Complete
         cwd=ROOT,
         env={**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1", **environment},  # the wiring is tested
     )
-
-
-def needs_mnist(experiment: str) -> list[str]:
-    if experiment != "mnist":
-        return []
-    if "TFDS_DATA_DIR" not in os.environ:
-        pytest.skip("TFDS_DATA_DIR names no prepared MNIST")
-    return ["dataset.train_samples=100", "dataset.test_samples=50"]
-
-
-@pytest.mark.parametrize("experiment", sorted(set(choices("experiment")) - studies()))
-def test_every_experiment_runs_at_toy_size(experiment, tmp_path):
-    done = run("run.py", f"experiment={experiment}", *TOY, *needs_mnist(experiment), f"hydra.run.dir={tmp_path}")
-    assert done.returncode == 0, done.stderr
-    figures = FIGURES.get(experiment, {"edge_of_chaos.png", "divergence.png"})
-    assert {path.name for path in tmp_path.iterdir()} >= FILES | figures
-    ds = xr.open_zarr(tmp_path / "sweep.zarr", consolidated=False)
-    assert ds.sizes["time"] == 41
-    assert bool(ds.loss.isel(learning_rate=0).notnull().all())
-    assert ds.attrs["config"]["run"]["steps"] == 40
-    assert len(ds.attrs["identity"]["system"]["dataset"]["checksum"]) == 64
 
 
 def test_multirun_gives_each_job_its_own_folder_and_plot_needs_nothing_else(tmp_path):

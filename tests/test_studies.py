@@ -1,4 +1,4 @@
-"""Every study of the reproduction runs at toy size, verdicts follow their rule, and the page says what is stored."""
+"""Every experiment and study runs at toy size, verdicts follow their rule, and the page says what is stored."""
 
 import json
 import os
@@ -20,6 +20,10 @@ from forecast import forecast
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
+EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml") if path.stem not in reproduce.STUDIES)
+FIGURES = {"noise": {"noise.png"}}
+TOY = ["run.steps=40", "run.learning_rates=2", "run.seeds=2", "run.sharpness_every=20", "sweep.batch_size=2"]
+
 IN_ONE_PROGRAM = [name for name in reproduce.STUDIES if name not in ("jimenez_mnist", "robustness", "danovski_s2")]
 
 
@@ -45,6 +49,23 @@ def check(folder: Path) -> dict:
     assert list(folder.glob("*.png"))
     assert (folder / "table.txt").exists()
     return record
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_an_experiment_at_toy_size(experiment, tmp_path, request):
+    needs = ["model.widths=[8,8,8]"] if experiment == "deep" else []
+    if experiment == "mnist":
+        request.getfixturevalue("tfds_dir")
+        needs = ["dataset.train_samples=100", "dataset.test_samples=50"]
+    config, _, _, dataset = job(tmp_path, f"experiment={experiment}", *TOY, *needs)
+    instantiate(config.report)(dataset, tmp_path)
+    figures = FIGURES.get(experiment, {"edge_of_chaos.png", "divergence.png"})
+    assert {path.name for path in tmp_path.iterdir()} >= {"sweep.zarr", "summary.zarr", "table.txt"} | figures
+    ds = xr.open_zarr(tmp_path / "sweep.zarr", consolidated=False)
+    assert ds.sizes["time"] == 41
+    assert bool(ds.loss.isel(learning_rate=0).notnull().all())
+    assert ds.attrs["config"]["run"]["steps"] == 40
+    assert len(ds.attrs["identity"]["system"]["dataset"]["checksum"]) == 64
 
 
 @pytest.mark.parametrize("study", IN_ONE_PROGRAM)

@@ -1,6 +1,6 @@
 """Norms of parameters, gradient and update, and the one table of norms that every probe uses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
@@ -16,7 +16,7 @@ NORMS: dict[str, Callable[[Float[Array, "*batch d"]], Float[Array, "*batch"]]] =
 }
 
 
-def norms(norm: str = "l2", of: tuple[str, ...] = ("params", "grad", "update")) -> Probe:
+def norms(norm: str = "l2", of: Sequence[str] = ("params", "grad", "update")) -> Probe:
     """‖params‖, ‖gradient‖ and ‖params[t+1] − params[t]‖, each a variable of its own (``norms_grad``, …).
 
     The gradient is that of the loss the step descends (the minibatch of step t).

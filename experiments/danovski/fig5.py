@@ -62,10 +62,10 @@ def figure(dataset: xr.Dataset) -> Figure:
     left.plot([0, end], [0, end], "k--", linewidth=0.7, label="|Δw| = Dw: straight all the way")
     left.plot([0, end], [0, -end], "k--", linewidth=0.7)
     left.set(xlabel="distance travelled Dw", ylabel="displacement Δw")
-    left.legend(fontsize="x-small")
+    left.legend(fontsize="x-small", loc="upper left")
     figure.colorbar(drawn, ax=left, label="log₁₀ |importance| (nats)")
     right.scatter(np.maximum(importance, 1e-6), np.abs(cells[1]), s=6)
-    right.set(xscale="log", yscale="log", xlabel="|importance|: change of the loss when the weight is 0 (nats)")
+    right.set(xscale="log", yscale="log", xlabel="|loss change when the weight is 0| (nats; least shown 1e-6)")
     right.set_ylabel("|Δw|")
     seeds, time = dataset.sizes["seed"], int(dataset["time"])
     figure.suptitle(

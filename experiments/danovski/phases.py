@@ -21,13 +21,14 @@ At η = {eta:g} training has failed, and what goes on is no longer learning. In 
 is stuck within {frozen:g} of 0 or of 1 on all samples, so the net answers the same to every flower (accuracy at most
 {accuracy:.3f}, the largest class). The m units stuck at 1 and the output biases see one and the same gradient, and what
 is left is descent on three logits, `z' = z − η_eff (softmax(z) − p)` with `η_eff = η (1 + m)`: a map of the plane. Its
-fixed point is stable below η_eff = {critical:.2f} (m = 0). Above, it cycles, but for {low:.2f} to {high:.2f}, where it is
-chaotic from some starts (m = 1; {share_10} of random starts there); up to {end:g} there is no other chaos. On the cycles
-the classes take turns (period {periods} in our phases).
+fixed point is stable below η_eff = {critical:.2f} (m = 0). Between {low:.2f} and {high:.2f} it is chaotic from some
+starts (λ > 0.05; at m = 1 from {share_10} of random starts), and nowhere else up to {end:g}; from the others it ends on
+a cycle in which the classes take turns (period {periods} in our phases).
 
-The random-like stretches are chaos with one unit on: {full} nats per step in the net, {two} in the reduced map. The
-quiet ones are cycles, not quasi-periodic: the net's own loss repeats every 3 steps in {repeats} of them. What may look
-so is an orbit that locks to its cycle slowly, by a factor e in up to {locking} steps. A cycle's two exponents are negative and the net's largest is 0, for its other {neutral} directions
+The random-like stretches are chaos with one unit on: {full} nats per step in the net, {two} in the reduced map.
+The quiet ones are cycles, not quasi-periodic: the net's own loss repeats every 3 steps in {repeats} of them.
+What may look so is an orbit that locks to its cycle slowly, by a factor e in up to {locking} steps. A cycle's two
+exponents are negative and the net's largest is 0, for its other {neutral} directions
 are neutral. Where softmax is nearly argmax, at large η_eff, the map is herding (Welling, ICML 2009). So chaos is not
 monotonic in η: at η = {etas} the reduced map tells which phases are chaotic in {agree} of {all}.
 

@@ -13,6 +13,10 @@ LEVEL = 0.05
 """The study's least exponent, nats per step."""
 
 
+ENOUGH = 5
+"""Kept cells below which their mean is not drawn."""
+
+
 def report(dataset: xr.Dataset, folder: Path) -> None:
     """Writes rates.png, summary.zarr, findings.json and the table."""
     dataset = dataset.load()
@@ -66,7 +70,8 @@ def figure(summary: xr.Dataset, seeds: int) -> Figure:
     figure = Figure(figsize=(10, 3.6), layout="constrained")
     left, middle, right = figure.subplots(1, 3, sharex=True)
     eta = summary["learning_rate"]
-    drawing.band(left, eta, summary, "filtered", "kept cells")
+    enough = summary["kept_fraction"] * seeds >= ENOUGH
+    drawing.band(left, eta, summary.where(enough), "filtered", f"kept cells, where there are {ENOUGH}")
     drawing.band(left, eta, summary, "unfiltered", "all cells", "tab:grey")
     drawing.band(left, eta, summary, "tangent", "tangent, same windows, all cells", "tab:red")
     left.axhline(0, color="black", linewidth=0.5)

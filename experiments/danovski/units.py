@@ -37,7 +37,7 @@ def probe(dataset: cj.datasets.Dataset) -> cj.Probe:
 
     def activity(params: PyTree) -> tuple[Float[Array, "n unit"], Float[Array, " class"]]:
         hidden, out = params["layers"][0], params["layers"][1]
-        h = jax.nn.sigmoid(inputs @ hidden["kernel"] + hidden["bias"])
+        h = jax.nn.sigmoid(inputs @ hidden["kernel"] + hidden["bias"][None])
         return h, jnp.mean(h, axis=0) @ out["kernel"] + out["bias"]
 
     def exposure(h: Float[Array, "n unit"]) -> Float[Array, " unit"]:

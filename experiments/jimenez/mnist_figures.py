@@ -15,6 +15,8 @@ LINES = {
     "steepest_tangent": ("tab:red", ":"),
     "kept": ("tab:blue", "-"),
     "kept_tangent": ("tab:blue", ":"),
+    "short": ("tab:green", "-"),
+    "short_tangent": ("tab:green", ":"),
     "fit": ("tab:cyan", "-"),
     "fit_tangent": ("tab:cyan", ":"),
     "whole": ("0.35", "-"),
@@ -60,9 +62,10 @@ def rates(summary: xr.Dataset, rules: Mapping[str, str], title: str) -> Figure:
 
 
 def spread(eta: np.ndarray, count: int = 6) -> list[float]:
-    """A few learning rates: evenly over the upper part of the grid, where something happens, and its first."""
-    upper = eta[max(0, len(eta) - 2 * count + 1) :]
-    return sorted({float(eta[0]), *upper[np.unique(np.linspace(0, len(upper) - 1, count - 1).round().astype(int))]})
+    """A few learning rates: the first of the grid, and others evenly over its upper part, where something happens."""
+    upper = eta[1:][-2 * count + 1 :]
+    chosen = upper[np.unique(np.linspace(0, len(upper) - 1, count - 1).round().astype(int))] if upper.size else upper
+    return [float(eta[0]), *map(float, chosen)]
 
 
 def curves(distance: xr.DataArray, title: str) -> Figure:
@@ -119,6 +122,8 @@ def agreement(pairs: Mapping[str, xr.Dataset], title: str) -> Figure:
         gap, low, high = (float(agreed[f"difference{end}"]) for end in ("", "_low", "_high"))
         ax.set_title(f"{name}: ensemble − tangent {gap:.2g} [{low:.2g}, {high:.2g}]", fontsize="small")
         ax.set(xscale="log", xlabel="learning rate η", ylabel="exponent λ (nats/step)")
+        eta = cells["learning_rate"].values
+        ax.set_xlim(eta[0] / 1.3, eta[-1] * 1.3)
         ax.axhline(0, color="black", linewidth=0.6)
         ax.legend(fontsize="x-small", loc="upper left")
     _against(panels[-1], pairs)
