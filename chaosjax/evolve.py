@@ -11,7 +11,7 @@ from jax import lax
 from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
 from chaosjax.probe import Probe
-from chaosjax.system import System, Theta
+from chaosjax.system import System, Theta, alike
 from chaosjax.transition import Transition
 
 Probes = Mapping[str, Probe]
@@ -97,7 +97,7 @@ def _emit(probes: Probes, carry: Carry, transition: Transition) -> tuple[Carry, 
     for name, probe in probes.items():
         with named(name):
             memory, records[name] = probe.emit(carry.memories[name], transition)
-            memories[name] = _like(memory, carry.memories[name])
+            memories[name] = alike(memory, carry.memories[name])
     return Carry(carry.x, memories), records
 
 
@@ -105,8 +105,8 @@ def _follow(probes: Probes, carry: Carry, transition: Transition) -> Carry:
     memories = {}
     for name, probe in probes.items():
         with named(name):
-            memories[name] = _like(probe.update(carry.memories[name], transition), carry.memories[name])
-    return Carry(_like(transition.y, carry.x), memories)
+            memories[name] = alike(probe.update(carry.memories[name], transition), carry.memories[name])
+    return Carry(alike(transition.y, carry.x), memories)
 
 
 @contextmanager
@@ -120,7 +120,3 @@ def named(name: str) -> Iterator[None]:
 
 def _strong(tree: PyTree) -> PyTree:
     return jax.tree.map(lambda leaf: lax.convert_element_type(leaf, jnp.result_type(leaf)), tree)
-
-
-def _like(new: PyTree, old: PyTree) -> PyTree:
-    return jax.tree.map(lambda a, b: lax.convert_element_type(a, jnp.result_type(b)), new, old)

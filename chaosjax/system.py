@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
@@ -68,3 +69,8 @@ def phase(x: PyTree) -> tuple[Float[Array, " d"], Callable[[Float[Array, " d"]],
         return jax.tree.unflatten(treedef, merged)
 
     return u, chart
+
+
+def alike(new: PyTree, old: PyTree) -> PyTree:
+    """`new` in the dtypes of `old`, as what a loop carries must have."""
+    return jax.tree.map(lambda a, b: lax.convert_element_type(a, jnp.result_type(b)), new, old)

@@ -1,6 +1,7 @@
 """What a study finds: each published figure or claim beside what was measured, and a verdict made by rule."""
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -130,7 +131,11 @@ def save(folder: Path, findings: Sequence[Finding], costs: dict[str, Any], text:
         note = f" ({finding.note})" if finding.note else ""
         table.add_row(finding.figure, finding.quantity, finding.published, finding.ours, finding.verdict + note)
     with (folder / "table.txt").open("w") as file:
-        for console in (Console(markup=False, highlight=False), Console(file=file, markup=False, width=160)):
+        width = None if sys.stdout.isatty() else 160
+        for console in (
+            Console(markup=False, highlight=False, width=width),
+            Console(file=file, markup=False, width=160),
+        ):
             console.print(table, cost_line(costs), sep="\n")
     print(f"Figures, table and records: {folder}")
 

@@ -88,21 +88,17 @@ def at_the_fastest(
 ) -> xr.Dataset:
     """`ratio`, fastest η over η_c, and `exponent` at the fastest η; a resample of the seeds finds both η anew."""
     cells = xr.Dataset({"exponent": exponent, "time": stats.first_passage(accuracy, threshold)["restricted_time"]})
-    defined = exponent.notnull().all("seed")
-    leaves = stats.mean_interval(exponent)["low"] > level
-    first = float(exponent["learning_rate"].where(leaves).min())
+    first = (stats.mean_interval(exponent)["low"] > level).argmax("learning_rate")
+    last = float(np.log(exponent["learning_rate"].values.max()))
 
     def statistic(cells: xr.Dataset) -> xr.DataArray:
         mean = cells["exponent"].mean("seed", skipna=False)
         at = cells["time"].mean("seed").argmin("learning_rate")
         log_fastest = xr.ufuncs.log(cells["learning_rate"].isel(learning_rate=at)).drop_vars("learning_rate")
-        log_onset = crossing(mean.isel(learning_rate=np.flatnonzero(defined)), level, first)
+        log_onset = stats.crossing(mean, first, level=level).clip(max=last)
         there = mean.isel(learning_rate=at).drop_vars("learning_rate")
         return xr.concat([log_fastest - log_onset, there], "quantity", coords="minimal")
 
-    if not bool(defined.any()):
-        cells = cells.assign(exponent=cells["exponent"] * np.nan)
-        defined = xr.ones_like(defined)
     ends = stats.bootstrap(statistic, cells)
     ratio, there = np.exp(ends.isel(quantity=0)).where(bool(onset["found"])), ends.isel(quantity=1)
     parts = {"ratio": ratio, "exponent": there}

@@ -72,6 +72,14 @@ def test_onset_of_a_planted_crossing():
     assert (result.found.item(), result.censored.item()) == (True, False)
 
 
+def test_crossing_of_a_mean_is_interpolated_in_the_logarithm():
+    mean = cells([-0.1, 0.1, 0.3], learning_rate=[1.0, 2.0, 4.0])
+    assert stats.crossing(mean, xr.DataArray(0)).item() == pytest.approx(np.log(np.sqrt(2)))
+    assert stats.crossing(mean, xr.DataArray(0), level=0.2).item() == pytest.approx(np.log(2 * np.sqrt(2)))
+    assert stats.crossing(mean, xr.DataArray(0), level=0.5).item() == np.inf
+    assert stats.crossing(mean + 1, xr.DataArray(0)).item() == 0  # above from the first value on
+
+
 def test_coverage_of_the_onset():
     replicates, seeds = 500, 5
     rng = np.random.default_rng(0)

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from chaosjax.precision import ROUNDING_TOLERANCE, rounding_of
 from chaosjax.probes.norms import named_norm
-from chaosjax.system import Theta, phase
+from chaosjax.system import Theta, alike, phase
 from chaosjax.transition import Transition
 
 Where = Callable[[tuple[str, ...]], bool]
@@ -67,12 +67,12 @@ def placed_at(
     def placed(m: PyTree, transition: Transition) -> PyTree:
         def follow(m):
             here = transition.fork()
-            return _alike((update(m, here), here.y), (m, transition.x))
+            return alike((update(m, here), here.y), (m, transition.x))
 
         def wait(m):
-            y = _alike(transition.fork().y, transition.x)
+            y = alike(transition.fork().y, transition.x)
             arrives = transition.t + 1 == start
-            return lax.cond(arrives, lambda: _alike(place(m, y, transition.theta), m), lambda: m), y
+            return lax.cond(arrives, lambda: alike(place(m, y, transition.theta), m), lambda: m), y
 
         m, y = lax.cond(transition.t >= start, follow, wait, m)
         transition.adopt(y)
@@ -138,7 +138,3 @@ _DRAWS: dict[str, Callable[..., Array]] = {
     "gaussian": jax.random.normal,
     "sphere": jax.random.normal,
 }
-
-
-def _alike(new: PyTree, old: PyTree) -> PyTree:
-    return jax.tree.map(lambda a, b: lax.convert_element_type(a, jnp.result_type(b)), new, old)

@@ -9,7 +9,7 @@ from chaosjax.stats.finite_size import finite_size_exponents
 from chaosjax.stats.first_passage import first_passage, training_time
 from chaosjax.stats.fraction import fraction
 from chaosjax.stats.linearity import compare, linear_window, trusted_radius
-from chaosjax.stats.onset import onset
+from chaosjax.stats.onset import crossing, onset
 from chaosjax.stats.spectrum import converged, entropy_bound, kaplan_yorke, spectrum, window_exponents
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "bootstrap",
     "compare",
     "converged",
+    "crossing",
     "entropy_bound",
     "exponential_window",
     "exponents",

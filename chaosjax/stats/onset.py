@@ -43,12 +43,10 @@ def onset(
     chaotic = mean["low"] > level
     found = chaotic.any(axis)
 
-    def crossing(cells: xr.DataArray) -> xr.DataArray:
-        arguments = (cells.mean(over, skipna=False), np.log(cells[axis]), chaotic.argmax(axis), level)
-        log_onset = xr.apply_ufunc(_crossing, *arguments, input_core_dims=[[axis], [axis], [], []])
-        return log_onset.where(found)
+    def location_of(cells: xr.DataArray) -> xr.DataArray:
+        return crossing(cells.mean(over, skipna=False), chaotic.argmax(axis), axis, level).where(found)
 
-    log_onset = bootstrap(crossing, exponent, over, resamples, confidence, seed)
+    log_onset = bootstrap(location_of, exponent, over, resamples, confidence, seed)
     grid = exponent[axis].where(mean["estimate"].notnull())
     first, last = grid.min(axis), grid.max(axis)
     censored = log_onset["estimate"] == np.log(first)
@@ -63,6 +61,16 @@ def onset(
         why = f"the interval of the mean exponent never leaves {level} along {axis}"
         result.attrs["reason"] = why if exponent.sizes[over] > 1 else f"a single {over} has no interval"
     return result
+
+
+def crossing(mean: xr.DataArray, first: xr.DataArray, axis: str = "learning_rate", level: float = 0.0) -> xr.DataArray:
+    """Return ln η where a mean exponent last rises through `level` up to its first value above it from `first` on.
+
+    The interpolation of `onset`, for bootstraps of one's own. `first` is an index along `axis`. ln of the first defined
+    η where there is no rise, infinity where no mean from `first` on is above `level`.
+    """
+    arguments = (mean, np.log(mean[axis]), first, level)
+    return xr.apply_ufunc(_crossing, *arguments, input_core_dims=[[axis], [axis], [], []])
 
 
 def _crossing(
