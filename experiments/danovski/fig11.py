@@ -16,6 +16,13 @@ SIGNIFICANT = 0.05
 """The study's bound on the p-value of a fit."""
 
 
+TEXT = """\
+Kantz' method with the study's settings on the later half of each run: one dimension, neighbours within the given
+radius, the window with the best p-value. A run that has locked to a cycle has neighbours that do not part, and
+exponent 0. Where neighbours part within fewer steps than the shortest window, the fit averages growth and
+saturation, and falls below the tangent's exponent."""
+
+
 def report(
     dataset: xr.Dataset, folder: Path, references: int, radius: float, horizon: int, window_ends: Sequence[int]
 ) -> None:
@@ -33,7 +40,7 @@ def report(
     fits = fitted(curves, window_ends)
     fits["tangent"] = stats.exponents(dataset["growth"].isel(exponent=0), start=int(late["time"][0]))
     figure(curves, fits).savefig(folder / "fig11.png", dpi=150)
-    findings.save(folder, found(fits, dataset), findings.cost(dataset))
+    findings.save(folder, found(fits, dataset), findings.cost(dataset), TEXT)
 
 
 def fitted(curves: xr.DataArray, ends: Sequence[int]) -> xr.Dataset:

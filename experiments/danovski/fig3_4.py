@@ -19,6 +19,12 @@ ALIKE = 0.1
 """Two curves of ln d(t)/d(0) are alike if they are nowhere further apart, in nats."""
 
 
+TEXT = """\
+Figure 3: distances of the copies of one initialisation, beside the loss. Figure 4: the same relative to its start,
+for every radius. As long as copies are close their course is that of the linearised map, whatever the radius; at
+the smallest ε rounding tells the curves apart, at the largest nonlinearity (right)."""
+
+
 def report(dataset: xr.Dataset, folder: Path) -> None:
     """Writes fig3.png, fig4.png, findings.json and the table."""
     dataset = dataset.load().squeeze("learning_rate")
@@ -27,7 +33,7 @@ def report(dataset: xr.Dataset, folder: Path) -> None:
     apart = abs(relative - relative.sel(radius=REFERENCE, method="nearest")).max("time")
     figure3(dataset.sel(radius=REFERENCE, method="nearest")).savefig(folder / "fig3.png", dpi=150)
     figure4(relative, apart).savefig(folder / "fig4.png", dpi=150)
-    findings.save(folder, found(dataset, relative, apart), findings.cost(dataset))
+    findings.save(folder, found(dataset, relative, apart), findings.cost(dataset), TEXT)
 
 
 def found(dataset: xr.Dataset, relative: xr.DataArray, apart: xr.DataArray) -> list[findings.Finding]:

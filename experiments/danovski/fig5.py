@@ -14,11 +14,17 @@ STRAIGHT = 0.3
 """A mean displacement below this part of the mean size of a displacement is no drift."""
 
 
+TEXT = """\
+Each point is a parameter of a network. On the dashed lines are those that never turned back; displacements of both
+signs alike mean that there is no drift. The colour, and the panel on the right, is what the loss says of a
+parameter: how much it changes without it."""
+
+
 def report(dataset: xr.Dataset, folder: Path) -> None:
     """Writes fig5.png, findings.json and the table."""
     end = dataset.load().squeeze("learning_rate").isel(time=-1)
     figure(end).savefig(folder / "fig5.png", dpi=150)
-    findings.save(folder, found(end), findings.cost(dataset))
+    findings.save(folder, found(end), findings.cost(dataset), TEXT)
 
 
 def found(dataset: xr.Dataset) -> list[findings.Finding]:

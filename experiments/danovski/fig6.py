@@ -13,6 +13,12 @@ FLAT = 0.1
 """A distance is flat if it never grows by more than this much of itself."""
 
 
+TEXT = """\
+A state that has been trained is perturbed, and the distance from then on is drawn relative to its start: a line for
+each initialisation and radius. Where lines of different radii hide each other the course is that of the linearised
+map."""
+
+
 def report(dataset: xr.Dataset, folder: Path) -> None:
     """Writes fig6.png, findings.json and the table."""
     dataset = dataset.load().squeeze("learning_rate")
@@ -20,7 +26,7 @@ def report(dataset: xr.Dataset, folder: Path) -> None:
     distance = dataset["distance"].mean("copy", skipna=False).sel(time=slice(start, None))
     relative = distance / distance.isel(time=0)
     figure(relative, dataset).savefig(folder / "fig6.png", dpi=150)
-    findings.save(folder, found(relative), findings.cost(dataset))
+    findings.save(folder, found(relative), findings.cost(dataset), TEXT)
 
 
 def found(relative: xr.DataArray) -> list[findings.Finding]:

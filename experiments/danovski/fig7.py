@@ -17,11 +17,16 @@ LAST = 50
 """Steps at the end over which saturation is measured."""
 
 
+TEXT = """\
+Left: copies part, and saturate when they are as far from each other as trained networks are. Right: growth of a
+tangent vector at each step, which knows no saturation and says how long the instability itself goes on."""
+
+
 def report(dataset: xr.Dataset, folder: Path) -> None:
     """Writes fig7.png, findings.json and the table."""
     dataset = dataset.load().squeeze("learning_rate")
     figure(dataset).savefig(folder / "fig7.png", dpi=150)
-    findings.save(folder, found(dataset), findings.cost(dataset))
+    findings.save(folder, found(dataset), findings.cost(dataset), TEXT)
 
 
 def found(dataset: xr.Dataset) -> list[findings.Finding]:

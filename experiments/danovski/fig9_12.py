@@ -23,6 +23,12 @@ SHOWN = 4
 """Initialisations in the pictures."""
 
 
+TEXT = """\
+Figure 9: loss and norm of the weights. Figure 10: autocorrelation of the loss at the end, for the initialisations
+with least memory and with most. Figure 12: how much each weight moves, and three that switch. What the patterns are
+is worked out under *Figures 9 to 12 explained*."""
+
+
 def report(dataset: xr.Dataset, folder: Path, segment: int, shuffles: int, lags: int) -> None:
     """Writes fig9.png, fig10.png, fig12.png, findings.json and the table.
 
@@ -35,7 +41,7 @@ def report(dataset: xr.Dataset, folder: Path, segment: int, shuffles: int, lags:
     figure9(dataset).savefig(folder / "fig9.png", dpi=150)
     figure10(memory, segment).savefig(folder / "fig10.png", dpi=150)
     figure12(dataset["weights"], moving).savefig(folder / "fig12.png", dpi=150)
-    findings.save(folder, found(dataset, memory, moving, shuffles), findings.cost(dataset))
+    findings.save(folder, found(dataset, memory, moving, shuffles), findings.cost(dataset), TEXT)
 
 
 def correlated(loss: xr.DataArray, shuffles: int, lags: int) -> xr.Dataset:

@@ -19,7 +19,7 @@ def report(dataset: xr.Dataset, folder: Path) -> None:
     dataset = dataset.load()
     summary = summarise(dataset)
     figure(dataset, summary).savefig(folder / "l2.png", dpi=150)
-    findings.save(folder, found(summary), findings.cost(dataset))
+    findings.save(folder, found(summary), findings.cost(dataset), text(summary))
 
 
 def summarise(dataset: xr.Dataset) -> xr.Dataset:
@@ -35,15 +35,33 @@ def summarise(dataset: xr.Dataset) -> xr.Dataset:
 def found(summary: xr.Dataset) -> list[findings.Finding]:
     found = []
     for eta in summary["learning_rate"].values:
-        for decay in np.unique(summary["weight_decay"].values[[0, -2, -1]]):
-            row = summary.sel(learning_rate=eta, weight_decay=decay)
-            where = f"η = {eta:g}, weight decay {decay:g}"
-            kept = findings.shown(row, "kept_fraction")
-            fitted = findings.shown(row, "unfiltered")
-            late = findings.shown(row, "late", " nats/step")
-            found.append(findings.beyond("L2", f"{where}: kept; λ of all cells", f"{kept}; {fitted}"))
-            found.append(findings.beyond("L2", f"{where}: tangent exponent of the later half", late))
+        row = summary.sel(learning_rate=eta)
+        calm = row["weight_decay"].values[(row["late_high"] < 0).values]
+        first = f"{calm[0]:g}" if len(calm) else "none of them"
+        found.append(findings.beyond("L2", f"η = {eta:g}: weight decay from which copies approach in the end", first))
+        bare, most = row.isel(weight_decay=0), row.isel(weight_decay=int(row["late"].argmax("weight_decay")))
+        for part, label in ((bare, "without"), (most, f"largest, at weight decay {float(most['weight_decay']):g}")):
+            late = findings.shown(part, "late", " nats/step")
+            found.append(findings.beyond("L2", f"η = {eta:g}: tangent exponent of the later half, {label}", late))
     return found
+
+
+def text(summary: xr.Dataset) -> str:
+    """What L2 does at each learning rate, and the table of all."""
+    lines = [
+        "Weight decay contracts every direction by η·decay a step. Whether training is the calmer for it is another "
+        "question: it also keeps units from saturating, and saturated units are calm (see the phases at η = 5).",
+        "",
+        f"| η | weight decay | kept | λ, all cells, first {FITTED} steps | tangent, later half | final loss |",
+        "| ---: |" + " ---: |" * 5,
+    ]
+    for eta in summary["learning_rate"].values:
+        for decay in summary["weight_decay"].values:
+            row = summary.sel(learning_rate=eta, weight_decay=decay)
+            names = ("kept_fraction", "unfiltered", "late", "loss")
+            cells = [f"{eta:g}", f"{decay:g}", *(findings.shown(row, name) for name in names)]
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def figure(dataset: xr.Dataset, summary: xr.Dataset) -> Figure:

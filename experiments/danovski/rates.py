@@ -23,7 +23,7 @@ def report(dataset: xr.Dataset, folder: Path) -> None:
     summary = summarise(dataset)
     summary.to_zarr(folder / "summary.zarr", mode="w", consolidated=False)
     figure(summary, dataset.sizes["seed"]).savefig(folder / "rates.png", dpi=150)
-    findings.save(folder, found(dataset, summary), findings.cost(dataset), table(summary))
+    findings.save(folder, found(dataset, summary), findings.cost(dataset), f"{text(summary)}\n\n{table(summary)}")
 
 
 def summarise(dataset: xr.Dataset) -> xr.Dataset:
@@ -35,7 +35,8 @@ def summarise(dataset: xr.Dataset) -> xr.Dataset:
     )
     median = stats.bootstrap(lambda cells: cells.median("seed"), drop, count=drop.sizes["seed"])
     summary = findings.joined(tangent=stats.mean_interval(tangent, skipna=True), drop=median)
-    return stats.summarise_exponents(fit).merge(summary, compat="no_conflicts")
+    summary = stats.summarise_exponents(fit).merge(summary, compat="no_conflicts")
+    return summary.assign_attrs(steps=int(dataset["time"][-1]))
 
 
 def found(dataset: xr.Dataset, summary: xr.Dataset) -> list[findings.Finding]:
@@ -48,6 +49,16 @@ def found(dataset: xr.Dataset, summary: xr.Dataset) -> list[findings.Finding]:
         findings.beyond("—", f"largest median ln L(0)/L(T), at η = {best:.3g}", findings.shown(row, "drop")),
         findings.beyond("—", "λ of all cells there", findings.shown(row, "unfiltered", " nats/step")),
     ]
+
+
+def text(summary: xr.Dataset) -> str:
+    best = float(summary["drop"].idxmax("learning_rate"))
+    chaotic = summary["learning_rate"].values[(summary["unfiltered_low"] > LEVEL).values]
+    span = f"from η = {chaotic[0]:.3g} to {chaotic[-1]:.3g}" if len(chaotic) else "at no η"
+    steps = int(summary.attrs["steps"])
+    return f"""\
+λ of all cells is above {LEVEL:g} with its whole interval {span}. By the loss after {steps} steps
+η = {best:.3g} is best in the median, {"within" if best in chaotic else "outside"} that range."""
 
 
 def table(summary: xr.Dataset) -> str:
