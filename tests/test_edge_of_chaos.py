@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from labelled import chaotic_transients
 
 from chaosjax import plotting, stats
 
@@ -16,36 +17,10 @@ STEPS, TRANSIENT = 160, 40
 
 
 def planted(seeds: int = 6) -> xr.Dataset:
-    """λ = 0.2 ln η for the first 40 steps of η > 1, then calm; training takes 60 |ln(η / 2)| + 10 steps."""
-    eta = np.geomspace(0.25, 8, 21)
-    time = np.arange(STEPS + 1)
-    scatter = 1 + 0.02 * np.random.default_rng(0).standard_normal((1, seeds))
-    rate = 0.2 * np.maximum(np.log(eta), 0)[:, None] * scatter
-    growth = np.where((time > 0) & (time <= TRANSIENT), rate[..., None], 1e-4)
-    growth[..., 0] = 0
-    needed = (60 * np.abs(np.log(eta / 2)) + 10)[:, None] * scatter
-    cells = ("learning_rate", "seed", "time")
-    ds = xr.Dataset(
-        {
-            "growth": ((*cells, "exponent"), growth[..., None]),
-            "distance": ((*cells, "copy"), 1e-5 * np.exp(np.cumsum(growth, -1))[..., None] * np.ones(3)),
-            "test_accuracy": (cells, np.where(time >= needed[..., None], 0.95, 0.5)),
-            "sharpness": (
-                (*cells, "eigenvalue"),
-                np.where(time % 40 == 0, 1 / eta[:, None, None], np.nan)[..., None] * np.ones((1, seeds, 1, 1)),
-            ),
-            "alive": (cells, np.ones(growth.shape, bool)),
-        },
-        {"learning_rate": eta, "seed": np.arange(seeds), "time": time},
-    )
-    system = {
-        "dataset": {"name": "planted", "train_samples": 1},
-        "model": "chaosjax.models.mlp.MLP(widths=(3,))",
-        "optimizer": "optax._src.alias.sgd",
-        "batch_size": None,
-    }
-    cost = {"wall_seconds": 1.0, "compile_seconds": 1.0, "cell_steps_per_second": 1.0, "devices": "1 × test"}
-    return ds.assign_attrs(identity={"system": system}, **cost)
+    ds = chaotic_transients(np.geomspace(0.25, 8, 21), seeds, STEPS, radius=1e-5, accuracy=0.95)
+    ones = xr.ones_like(ds["test_accuracy"])
+    sharpness = (ones / ds["learning_rate"]).where(ds["time"] % 40 == 0)
+    return ds.assign(sharpness=sharpness.expand_dims("eigenvalue", -1))
 
 
 def test_the_summary_finds_what_was_planted():

@@ -7,54 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from labelled import chaotic_transients
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "experiments"))
 from danovski import s2
 from jimenez import mnist
 
-STEPS, TRANSIENT = 120, 40
 THRESHOLDS = (0.7, 0.8, 0.9)
 
 
 def planted(seeds: int = 6, radius: float = 1e-8) -> xr.Dataset:
-    """λ = 0.2 ln η for the first 40 steps of η > 1, then calm; 80 % take 60 |ln(η / 2)| + 10 steps, 90 % forever."""
-    eta = np.geomspace(0.25, 8, 6)
-    time = np.arange(STEPS + 1)
-    scatter = 1 + 0.02 * np.random.default_rng(0).standard_normal((1, seeds))
-    rate = 0.2 * np.maximum(np.log(eta), 0)[:, None] * scatter
-    growth = np.where((time > 0) & (time <= TRANSIENT), rate[..., None], 1e-4)
-    growth[..., 0] = 0
-    needed = (60 * np.abs(np.log(eta / 2)) + 10)[:, None] * scatter
-    cells = ("learning_rate", "seed", "time")
-    ds = xr.Dataset(
-        {
-            "growth": ((*cells, "exponent"), growth[..., None], {"k": 1, "every_steps": 1}),
-            "distance": (
-                (*cells, "copy"),
-                radius * np.exp(np.cumsum(growth, -1))[..., None] * np.ones(3),
-                {"copies": 3},
-            ),
-            "test_accuracy": (cells, np.where(time >= needed[..., None], 0.85, 0.5)),
-            "alive": (cells, np.ones(growth.shape, bool)),
-            "diverged_at": (cells[:2], np.full(growth.shape[:2], np.nan)),
-        },
-        {"learning_rate": eta, "seed": np.arange(seeds), "time": time},
-    )
-    system = {
-        "dataset": {"name": "planted", "train_samples": 1000},
-        "model": "chaosjax.models.mlp.MLP(widths=(3,))",
-        "optimizer": "optax._src.alias.sgd",
-        "batch_size": None,
-    }
-    identity = {"system": system, "probes": {"distance": {"radius": radius}}}
-    cost = {
-        "wall_seconds": 1.0,
-        "compile_seconds": 1.0,
-        "peak_bytes": 1,
-        "devices": "1 × test",
-        "finished": "2026-01-01",
-    }
-    return ds.assign_attrs(identity=identity, config={"title": "planted", "size": "toy"}, **cost)
+    """80 % are reached, 90 % never."""
+    return chaotic_transients(np.geomspace(0.25, 8, 6), seeds, 120, radius, accuracy=0.85)
 
 
 def verdicts(folder: Path) -> dict[str, str]:
