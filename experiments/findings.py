@@ -17,6 +17,9 @@ NOT_REPRODUCED = "not reproduced"
 NOT_COMPARABLE = "not comparable"
 VERDICTS = (REPRODUCED, DIFFERENT, NOT_REPRODUCED, NOT_COMPARABLE)
 
+NOTHING = "—"
+"""What is published of a measurement that the study has no counterpart of."""
+
 READING = 0.05
 """Relative error of a number that was read off a printed figure."""
 
@@ -74,7 +77,7 @@ def claim(figure: str, quantity: str, published: str, ours: str, holds: bool | N
 
 def beyond(figure: str, quantity: str, ours: str, note: str = "") -> Finding:
     """A measurement that the study has no counterpart of."""
-    return Finding(figure, quantity, "—", ours, NOT_COMPARABLE, note or "not in the study")
+    return Finding(figure, quantity, NOTHING, ours, NOT_COMPARABLE, note or "not in the study")
 
 
 def interval(value: float, low: float, high: float, unit: str = "") -> str:

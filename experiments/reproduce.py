@@ -121,12 +121,13 @@ def page(folder: Path) -> str:
 
 
 def _overview(records: dict[str, Any]) -> list[str]:
-    header = ("study", "size", *findings.VERDICTS, "seconds", "gradient evaluations", "memory")
+    header = ("study", "size", *findings.VERDICTS, "beyond it", "seconds", "gradient evaluations", "memory")
     lines = ["| " + " | ".join(header) + " |", "| --- | --- |" + " ---: |" * (len(header) - 2)]
     for name, record in records.items():
         cost = record["cost"]
-        verdicts = [finding["verdict"] for finding in record["findings"]]
+        verdicts = [finding["verdict"] for finding in record["findings"] if finding["published"] != findings.NOTHING]
         counts = [str(verdicts.count(verdict) or "") for verdict in findings.VERDICTS]
+        counts.append(str(len(record["findings"]) - len(verdicts) or ""))
         seconds = f"{cost['seconds'] + cost['compile_seconds']:.0f}"
         memory = f"{cost['peak_bytes'] / 2**30:.1f} GiB"
         title = f"[{cost['title']}](#{name})"
