@@ -155,9 +155,11 @@ CASES = {
 }
 
 
-FULLY_PROBED = ("henon", "linear", "adam, replacement")
-"""Compiling every probe for every system takes minutes: these get all, the others the common ones, and all of them with
-`pytest --every-probe`."""
+FULLY_PROBED = ("henon", "linear")
+"""Compiling every probe for every system takes minutes: these get all, `TRAINED` those that need a training, the others
+the common ones, and all of them all with `pytest --every-probe`."""
+
+TRAINED = "adam, replacement"
 
 
 def probes_for(name: str, every: bool = False) -> dict[str, cj.Probe]:
@@ -172,6 +174,8 @@ def probes_for(name: str, every: bool = False) -> dict[str, cj.Probe]:
     }
     if system.loss is not None:
         probes["loss"] = cj.probes.loss()
+    if every or name == TRAINED:
+        probes |= _of_training(system)
     if not every and name not in FULLY_PROBED:
         return probes
     spaces = ("phase", "parameters", "pairwise")
@@ -192,10 +196,17 @@ def probes_for(name: str, every: bool = False) -> dict[str, cj.Probe]:
             "gradient": cj.probes.norms("l1", of=("grad",)),
             "sharpness": cj.probes.every(6, cj.probes.sharpness(tolerance=1e-12)),
         }
-    if "train_accuracy" in system.metrics:
-        probes |= {
-            "accuracy": cj.probes.metric("train_accuracy"),
-            "batch_loss": cj.probes.loss(minibatch=True),
-            "parted": cj.probes.shadow(1e-3, 2, spaces=("function", "prediction"), noise="independent"),
-        }
     return probes
+
+
+def _of_training(system: cj.System) -> dict[str, cj.Probe]:
+    """The probes that only a training has, and two that treat its optimizer's state apart."""
+    if "train_accuracy" not in system.metrics:
+        return {}
+    return {
+        "accuracy": cj.probes.metric("train_accuracy"),
+        "batch_loss": cj.probes.loss(minibatch=True),
+        "parted": cj.probes.shadow(1e-3, 2, spaces=("function", "prediction"), noise="independent"),
+        "travel": cj.probes.travel(),
+        "ablation": cj.probes.ablation(side_by_side=7),
+    }

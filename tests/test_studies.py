@@ -57,6 +57,8 @@ def test_an_experiment_at_toy_size(experiment, tmp_path, request):
     if experiment == "mnist":
         request.getfixturevalue("tfds_dir")
         needs = ["dataset.train_samples=100", "dataset.test_samples=50"]
+    if experiment != "iris":  # one is enough: it takes most of the compilation
+        needs.append("~probes.sharpness")
     config, _, _, dataset = job(tmp_path, f"experiment={experiment}", *TOY, *needs)
     instantiate(config.report)(dataset, tmp_path)
     figures = FIGURES.get(experiment, {"edge_of_chaos.png", "divergence.png"})

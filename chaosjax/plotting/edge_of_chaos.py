@@ -18,19 +18,21 @@ EXPONENTS = {
 
 
 def edge_of_chaos(summary: xr.Dataset, title: str = "") -> Figure:
-    """Three panels over the learning rate η, the chaotic range shaded: exponents, training time, sharpness · η/2.
+    """Panels over η, the chaotic range shaded: exponents, training time and, where it is known, sharpness · η/2.
 
     Args:
         summary: over ``learning_rate``, each with ``_low`` and ``_high``: the exponents of `EXPONENTS` (nats per
             step), ``training_time`` (steps), ``reached_fraction``, ``stability`` (sharpness · η/2 at the end);
             ``chaotic`` (bool), and the scalar ``onset`` with its interval; attrs ``threshold``, ``level``, ``horizon``.
     """
-    figure = Figure(figsize=(7.5, 9), layout="constrained")
-    axes = figure.subplots(3, sharex=True)
+    panels = 3 if "stability" in summary else 2
+    figure = Figure(figsize=(7.5, 3 * panels), layout="constrained")
+    axes = figure.subplots(panels, sharex=True)
     eta = summary["learning_rate"]
     _exponents(axes[0], summary)
     _training_time(axes[1], summary)
-    _stability(axes[2], summary)
+    if "stability" in summary:
+        _stability(axes[2], summary)
     for ax in axes:
         shade(ax, summary)
         ax.margins(x=0.02)
@@ -46,8 +48,8 @@ def edge_of_chaos(summary: xr.Dataset, title: str = "") -> Figure:
             textcoords="offset points",
         )
     axes[0].legend(fontsize="x-small", loc="upper left")
-    axes[2].set_xscale("log")
-    axes[2].set_xlabel(f"{eta.attrs.get('long_name', 'learning rate')} η")
+    axes[-1].set_xscale("log")
+    axes[-1].set_xlabel(f"{eta.attrs.get('long_name', 'learning rate')} η")
     if title:
         figure.suptitle(title, fontsize="medium")
     return figure
