@@ -30,7 +30,7 @@ def probes_of(name: str, sharpness_every: int) -> dict[str, cj.Probe]:
     probes = {
         "loss": cj.probes.loss(),
         "accuracy": cj.probes.metric("test_accuracy"),
-        "shadow": cj.probes.shadow(copies=3, where="kernels"),
+        "ensemble": cj.probes.ensemble(copies=3, where="kernels"),
         "lyapunov": cj.probes.lyapunov(k=1),
         "sharpness": cj.probes.every(sharpness_every, cj.probes.sharpness()),
     }
@@ -65,7 +65,7 @@ def plain(members: int, steps: int) -> dict:
 def ensemble(cells: int, copies: int, steps: int) -> dict:
     """Reference and copies in each cell, their distances recorded at every step; counted in members."""
     axes = {"learning_rate": [LEARNING_RATE], "seed": np.arange(cells)}
-    probes = {"distance": cj.probes.shadow(copies=copies, where="kernels")}
+    probes = {"distance": cj.probes.ensemble(copies=copies, where="kernels")}
     figures = _figures(cj.sweep(iris(), probes, axes, steps=steps, progress=False))
     return {**figures, "rate": figures["rate"] * (1 + copies)}
 
@@ -92,7 +92,7 @@ def _figures(dataset: Dataset) -> dict:
     return {
         "rate": attrs["cell_steps_per_second"],
         "compile_seconds": attrs["compile_seconds"],
-        "batch_size": int(attrs["identity"]["batch_size"]),
+        "cells_per_batch": int(attrs["identity"]["cells_per_batch"]),
         "provenance": {name: attrs[name] for name in ("versions", "commit", "devices", "python")},
     }
 

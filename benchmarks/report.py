@@ -79,7 +79,7 @@ def _iris(results: dict) -> Table:
                 "" if difference is None else f"{difference:.0e}",
             )
         )
-    batches = iris["batch_size"]
+    batches = iris["cells_per_batch"]
     note = (
         f"{sizes['members']:,} members of 4–10(sigmoid)–3 on 120 samples, float64, full-batch gradient descent, "
         f"{sizes['steps']} steps; as cells of copies, {sizes['members'] // (1 + sizes['copies'])} cells of a reference "
@@ -118,7 +118,7 @@ def _main_job(results: dict) -> Table:
         )
     note = (
         f"Digits, 64–64(tanh)–10, N(0, 1), float64, full batch: {4 * sizes['seeds']} cells × {sizes['main_steps']} "
-        f"steps, recorded at every step; shadow is 3 copies, lyapunov one vector, sharpness taken every "
+        f"steps, recorded at every step; ensemble is 3 copies, lyapunov one vector, sharpness taken every "
         f"{sizes['sharpness_every']} steps. Cost is the time of a step with the probe over that of a bare step. Peak "
         "memory is the process's, Python and compiler included (on an accelerator: the device's)."
     )

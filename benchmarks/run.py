@@ -18,7 +18,7 @@ from environment import ROOT, bench_python
 from report import median, page, show
 from worker import worker
 
-PROBES = ("loss", "accuracy", "shadow", "lyapunov", "sharpness", "all")
+PROBES = ("loss", "accuracy", "ensemble", "lyapunov", "sharpness", "all")
 
 
 class Sizes(NamedTuple):
@@ -100,7 +100,7 @@ def iris(sizes: Sizes, torch_python: Path | None) -> dict:
         "provenance": rounds["chaosjax"][0]["provenance"],
         "rates": {side: [entry["rate"] for entry in entries] for side, entries in rounds.items()},
         "compile_seconds": [entry["compile_seconds"] for entry in rounds["chaosjax"]],
-        "batch_size": {name: rounds[name][0].get("batch_size") for name in list(sides)[:2]},
+        "cells_per_batch": {name: rounds[name][0].get("cells_per_batch") for name in list(sides)[:2]},
         "loss_difference": {
             side: max(abs(a - b) for a, b in zip(reference, entries[0]["losses"], strict=False))
             for side, entries in rounds.items()
@@ -123,7 +123,7 @@ def main_job(sizes: Sizes, probes: Sequence[str]) -> dict:
         probe: {
             "rates": [entry["rate"] for entry in entries],
             "compile_seconds": [entry["compile_seconds"] for entry in entries],
-            "batch_size": entries[0]["batch_size"],
+            "cells_per_batch": entries[0]["cells_per_batch"],
             "peak_bytes": entries[0]["peak_bytes"],
         }
         for probe, entries in rounds.items()

@@ -1,14 +1,14 @@
 """Neural-network training as a dynamical system."""
 
 from chaosjax import datasets, models, plotting, probes, series, stats, systems, tangent
-from chaosjax.evolve import Carry, advance, observe, start
-from chaosjax.precision import configure, enable_x64, use_cpu_devices
-from chaosjax.probe import Probe
-from chaosjax.problem import Problem, supervised
-from chaosjax.sweep import sweep
-from chaosjax.system import System, phase
-from chaosjax.training import TrainingState, training
-from chaosjax.transition import Transition
+from chaosjax._cell import Carry, advance, observe, start
+from chaosjax._precision import configure, enable_x64, use_cpu_devices
+from chaosjax._probe import Probe
+from chaosjax._problem import Problem, supervised
+from chaosjax._sweep import sweep
+from chaosjax._system import System, phase
+from chaosjax._training import TrainingState, training
+from chaosjax._transition import Transition
 
 __all__ = [
     "Carry",

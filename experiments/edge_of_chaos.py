@@ -31,7 +31,7 @@ def report(dataset: xr.Dataset, folder: Path, threshold: float = 0.9, level: flo
     title = title_of(dataset)
     plotting.edge_of_chaos(summary, title).savefig(folder / "edge_of_chaos.png", dpi=150)
     local = stats.local_exponents(dataset["growth"].isel(exponent=0))
-    figure = plotting.divergence(dataset["distance"], local, _shown(summary), title)
+    figure = plotting.perturbation_growth(dataset["distance"], local, _shown(summary), title)
     figure.savefig(folder / "divergence.png", dpi=150)
     with (folder / "table.txt").open("w") as file:
         for console in (Console(markup=False, highlight=False), Console(file=file, markup=False, width=110)):
@@ -56,10 +56,10 @@ def summarise(dataset: xr.Dataset, threshold: float | xr.DataArray = 0.9, level:
         name: stats.exponential_window(dataset["distance"], select=select)
         for name, select in {"fit": "r2", "steepest": "slope"}.items()
     }
-    cells = {"whole": stats.exponents(growth)}
+    cells = {"whole": stats.finite_time_exponents(growth)}
     for name, fit in fits.items():
         cells[name] = fit["exponent"]
-        cells[f"{name}_tangent"] = stats.exponents(growth, fit["start"], fit["stop"])
+        cells[f"{name}_tangent"] = stats.finite_time_exponents(growth, fit["start"], fit["stop"])
     if "sharpness" in dataset:
         cells["stability"] = _last_sharpness(dataset) * dataset["learning_rate"] / 2
     parts = [_prefixed(stats.mean_interval(values), name) for name, values in cells.items()]

@@ -51,7 +51,7 @@ def summarise(dataset: xr.Dataset, level: float = 0.05) -> xr.Dataset:
     kinds = distances(dataset)
     fit = stats.exponential_window(kinds["common"], select="slope")
     exponents = {"ensemble": fit["exponent"]}
-    exponents["tangent"] = stats.exponents(dataset["growth"].isel(exponent=0), fit["start"], fit["stop"])
+    exponents["tangent"] = stats.finite_time_exponents(dataset["growth"].isel(exponent=0), fit["start"], fit["stop"])
     last = kinds.isel(time=-1, drop=True)
     cells = {**exponents, "excess": last["independent"] / last["null"]}
     parts = []

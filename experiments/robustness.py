@@ -60,7 +60,7 @@ def summarise(dataset: xr.Dataset, share: float, level: float, thresholds: Seque
     """
     accuracy, growth = dataset["test_accuracy"], dataset["growth"].isel(exponent=0)
     fit = stats.exponential_window(dataset["distance"], select="slope")
-    exponent = stats.exponents(growth, fit["start"], fit["stop"])
+    exponent = stats.finite_time_exponents(growth, fit["start"], fit["stop"])
     best = float(accuracy.mean("seed", skipna=False).max())
     onset = stats.onset(exponent, level=level)
     fastest = stats.fastest(accuracy, share * best)

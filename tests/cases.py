@@ -169,7 +169,7 @@ def probes_for(name: str, every: bool = False) -> dict[str, cj.Probe]:
     probes = {
         "point": cj.probes.reading(lambda transition: cj.phase(transition.x)[0], dims=("coordinate",)),
         "norms": cj.probes.norms("max", of=("params", "update")),
-        "distance": cj.probes.shadow(radius=1e-3, copies=2),
+        "distance": cj.probes.ensemble(radius=1e-3, copies=2),
         "growth": cj.probes.lyapunov(),
     }
     if system.loss is not None:
@@ -181,8 +181,8 @@ def probes_for(name: str, every: bool = False) -> dict[str, cj.Probe]:
     spaces = ("phase", "parameters", "pairwise")
     probes |= {
         "parameters": cj.probes.metric(lambda params: ravel_pytree(params)[0], dims=("parameter",)),
-        "distance": cj.probes.shadow(radius=1e-3, copies=2, spaces=spaces, departure=True),
-        "late": cj.probes.shadow(radius=1e-3, copies=2, start=8),
+        "distance": cj.probes.ensemble(radius=1e-3, copies=2, spaces=spaces, departure=True),
+        "late": cj.probes.ensemble(radius=1e-3, copies=2, start=8),
         "renormalised": cj.probes.benettin(radius=1e-3, every=2),
         "weights": cj.probes.weights(),
         "travel": cj.probes.travel(),
@@ -206,7 +206,7 @@ def _of_training(system: cj.System) -> dict[str, cj.Probe]:
     return {
         "accuracy": cj.probes.metric("train_accuracy"),
         "batch_loss": cj.probes.loss(minibatch=True),
-        "parted": cj.probes.shadow(1e-3, 2, spaces=("function", "prediction"), noise="independent"),
+        "parted": cj.probes.ensemble(1e-3, 2, spaces=("function", "prediction"), noise="independent"),
         "travel": cj.probes.travel(),
         "ablation": cj.probes.ablation(side_by_side=7),
     }

@@ -14,8 +14,8 @@ import jaxtyping
 import pytest
 
 CHECKED = (
-    "evolve linalg minibatch models plan precision probe probes problem program series store system systems tangent "
-    "training transition"
+    "_cell _linalg _minibatch models _plan _precision _probe probes _problem _program series _store _system systems "
+    "tangent _training _transition"
 ).split()
 
 jax.config.update("jax_enable_x64", True)
@@ -54,7 +54,7 @@ def interrupt(monkeypatch):
     """Makes the next sweeps stop with `Interrupted` once chunk number `after` is written, its checkpoint not."""
 
     def arm(after: int) -> None:
-        store = importlib.import_module("chaosjax.store").Store
+        store = importlib.import_module("chaosjax._store").Store
         save, seen = store.save, []
 
         def stop(self, checkpoint):

@@ -10,8 +10,8 @@ from conftest import Interrupted
 
 import chaosjax as cj
 
-SWEEP = importlib.import_module("chaosjax.sweep")  # the package's attribute of that name is the function
-CLOCKS = {"steps": 12, "stride": 3, "batch_size": 4, "progress": False}
+SWEEP = importlib.import_module("chaosjax._sweep")  # the package's attribute of that name is the function
+CLOCKS = {"steps": 12, "stride": 3, "cells_per_batch": 4, "progress": False}
 
 
 def assert_bitwise(one, other):

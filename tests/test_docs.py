@@ -62,7 +62,7 @@ def test_instruments_page_runs(tmp_path):
     checks = """
 import pytest
 assert float(entropy.entropy) == pytest.approx(np.log(2), rel=0.02)
-assert float(cj.series.over(cj.series.rosenstein, orbit).value.mean()) == pytest.approx(np.log(2), rel=0.02)
+assert float(cj.series.apply(cj.series.rosenstein, orbit).value.mean()) == pytest.approx(np.log(2), rel=0.02)
 assert agreement.ensemble_compared.sum() > 0
 """
     run_script(script + checks, tmp_path)

@@ -53,7 +53,7 @@ def test_the_figures_name_their_axes_with_units():
     labels = [ax.get_ylabel() for ax in figure.axes]
     assert labels[:3] == ["exponent λ (nats/step)", "training time (steps)", "sharpness · η/2 at the end"]
     local = stats.local_exponents(ds["growth"].isel(exponent=0))
-    curves, heat, bar = plotting.divergence(ds["distance"], local, [0.25, 2, 8]).axes
+    curves, heat, bar = plotting.perturbation_growth(ds["distance"], local, [0.25, 2, 8]).axes
     assert [text.get_text() for text in curves.get_legend().get_texts()] == ["η = 0.25", "η = 2", "η = 8"]
     assert heat.get_ylabel() == "learning rate η"
     assert "nats/step" in bar.get_ylabel()

@@ -24,7 +24,7 @@ def sweep(probes, system, axes=RATE, **options):
 def test_every_space_by_hand():
     system = cj.training(cases.problem(), cases.heavy_ball)
     spaces = ("phase", "parameters", "function", "prediction", "pairwise")
-    probe = cj.probes.shadow(0.3, copies=3, norm="l2", spaces=spaces)
+    probe = cj.probes.ensemble(0.3, copies=3, norm="l2", spaces=spaces)
     ds = sweep({"d": probe}, system, steps=4).squeeze()
     theta = {"learning_rate": 1.0}
     carry = cj.start(system, {"d": probe}, jax.random.key(0), theta)
@@ -46,8 +46,8 @@ def test_every_space_by_hand():
 
 def test_common_noise_keeps_two_copies_together_and_the_null_shows_what_independent_noise_does():
     probes = {
-        "common": cj.probes.shadow(0.0, copies=2),
-        "own": cj.probes.shadow(0.0, copies=2, noise="independent"),
+        "common": cj.probes.ensemble(0.0, copies=2),
+        "own": cj.probes.ensemble(0.0, copies=2, noise="independent"),
     }
     ds = sweep(probes, DRIVEN, steps=30).squeeze()
     assert float(ds.common.max()) == 0
@@ -58,8 +58,8 @@ def test_common_noise_keeps_two_copies_together_and_the_null_shows_what_independ
 
 def test_independent_noise_of_a_map_without_noise_changes_nothing():
     probes = {
-        "common": cj.probes.shadow(1e-6, copies=2),
-        "own": cj.probes.shadow(1e-6, copies=2, noise="independent"),
+        "common": cj.probes.ensemble(1e-6, copies=2),
+        "own": cj.probes.ensemble(1e-6, copies=2, noise="independent"),
     }
     ds = sweep(probes, cj.training(cases.problem(), optax.sgd)).squeeze()
     assert float(ds.own_null.max()) == 0
@@ -94,9 +94,9 @@ def test_renormalised_copies_grow_as_the_tangent_does(every):
 
 
 def test_renormalised_copies_never_saturate_where_the_ensemble_does():
-    probes = {"renormalised": cj.probes.benettin(1e-8), "ensemble": cj.probes.shadow(1e-8, copies=1)}
+    probes = {"renormalised": cj.probes.benettin(1e-8), "ensemble": cj.probes.ensemble(1e-8, copies=1)}
     ds = sweep(probes, cases.henon(), {"seed": range(8)}, steps=3000, stride=10)
-    exponent = stats.spectrum(ds.renormalised.isel(renormalised_copy=0), start=100).exponents
+    exponent = stats.lyapunov_spectrum(ds.renormalised.isel(renormalised_copy=0), start=100).exponents
     assert abs(float(exponent.mean()) - 0.41922) < 4 * float(exponent.std()) / np.sqrt(8)
     assert float(ds.ensemble.max()) < 4
     early = np.log(ds.ensemble.sel(time=[0, 30]))
@@ -113,7 +113,7 @@ def test_benettin_without_a_radius_has_no_exponent():
 def test_departure_is_that_of_the_second_order():
     """For x' = x + x²/2 a displacement δ departs from its tangent by δ²/2 in a step."""
     system = cj.System(lambda key, theta: jnp.ones(1), lambda x, theta, noise: x + x**2 / 2)
-    probe = cj.probes.shadow(copies=1, norm="l2", perturb="sphere", departure=True)
+    probe = cj.probes.ensemble(copies=1, norm="l2", perturb="sphere", departure=True)
     ds = sweep({"d": probe}, system, {"radius": [1e-4, 2e-4]}, steps=1)
     np.testing.assert_allclose(ds.d_departure[:, 1, 0], [1e-4 / 4, 2e-4 / 4], rtol=1e-3)
     assert float(ds.d_departure[:, 0].max()) == 0
@@ -135,7 +135,7 @@ def test_linear_window_ends_before_the_first_departure():
 def ladder():
     problem = cj.supervised(cj.models.mlp([10], activation="sigmoid"), cj.datasets.iris())
     probes = {
-        "distance": cj.probes.shadow(copies=3, norm="l2", perturb="sphere", departure=True),
+        "distance": cj.probes.ensemble(copies=3, norm="l2", perturb="sphere", departure=True),
         "renormalised": cj.probes.benettin(copies=3)._replace(theta={}),
         "growth": cj.probes.lyapunov(),
     }
@@ -145,7 +145,7 @@ def ladder():
 
 def test_ensemble_benettin_and_tangent_agree_where_the_ensemble_is_linear(ladder):
     ds = ladder.isel(learning_rate=0, radius=[1])
-    found = stats.compare(ds, benettin="renormalised", settle=0.5)
+    found = stats.compare_exponents(ds, benettin="renormalised", settle=0.5)
     assert (found.ensemble_compared == 4).all()
     # one window of some tens of steps: what is left is the turning of directions, not the instruments' error
     assert (found.ensemble_rms < 0.03).all()
@@ -175,14 +175,17 @@ def test_the_ladder_shows_the_floor_and_the_ceiling(ladder):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: cj.probes.shadow(spaces=("weights",)), r"spaces=\['weights'\] must be some of phase, parameters"),
-        (lambda: cj.probes.shadow(spaces=()), r"spaces=\[\] must be some of"),
-        (lambda: cj.probes.shadow(noise="own"), "noise='own' must be 'common' or 'independent'"),
-        (lambda: cj.probes.shadow(noise="independent", departure=True), "it needs noise='common'"),
+        (lambda: cj.probes.ensemble(spaces=("weights",)), r"spaces=\['weights'\] must be some of phase, parameters"),
+        (lambda: cj.probes.ensemble(spaces=()), r"spaces=\[\] must be some of"),
+        (lambda: cj.probes.ensemble(noise="own"), "noise='own' must be 'common' or 'independent'"),
+        (lambda: cj.probes.ensemble(noise="independent", departure=True), "it needs noise='common'"),
         (lambda: cj.probes.benettin(every=0), "every=0 must be a positive integer"),
         (lambda: cj.probes.benettin(copies=0), "copies=0 must be a positive integer"),
-        (lambda: sweep({"d": cj.probes.shadow(spaces=("function",))}, cases.henon(), {}), "this System has no outputs"),
-        (lambda: stats.compare(xr.Dataset()), "the dataset has no 'distance'"),
+        (
+            lambda: sweep({"d": cj.probes.ensemble(spaces=("function",))}, cases.henon(), {}),
+            "this System has no outputs",
+        ),
+        (lambda: stats.compare_exponents(xr.Dataset()), "the dataset has no 'distance'"),
         (lambda: stats.trusted_radius(xr.DataArray([1.0], dims="time"), 3), "departure has no dimension 'radius'"),
     ],
 )
@@ -222,8 +225,8 @@ def test_copies_of_a_later_start_by_hand():
     """Under minibatches and momentum."""
     system = cj.training(cases.problem(), cases.heavy_ball, batch_size=3)
     options = {"radius": 0.3, "copies": 2, "norm": "l2", "spaces": ("phase", "pairwise")}
-    ds = sweep({"d": cj.probes.shadow(**options, start=START)}, system).squeeze()
-    expected = late_by_hand(system, cj.probes.shadow(**options), steps=12)
+    ds = sweep({"d": cj.probes.ensemble(**options, start=START)}, system).squeeze()
+    expected = late_by_hand(system, cj.probes.ensemble(**options), steps=12)
     for t, u in enumerate(expected):
         here = ds.isel(time=t)
         if t < START:
@@ -236,9 +239,9 @@ def test_copies_of_a_later_start_by_hand():
 
 
 def test_a_later_start_has_the_same_perturbation_and_its_radius_is_an_axis():
-    probes = {"d": cj.probes.shadow(copies=3, start=START)}
+    probes = {"d": cj.probes.ensemble(copies=3, start=START)}
     ds = sweep(probes, DRIVEN, {"radius": [0.0, 0.25], **RATE}).squeeze()
-    early = cj.start(DRIVEN, {"d": cj.probes.shadow(0.25, copies=3)}, jax.random.key(0), THETA).memories["d"]
+    early = cj.start(DRIVEN, {"d": cj.probes.ensemble(0.25, copies=3)}, jax.random.key(0), THETA).memories["d"]
     u = jax.vmap(lambda x: cj.phase(x)[0])(early.ensemble.points)
     assert ds.d.attrs["start"] == START
     assert not ds.d.isel(radius=0).any()
@@ -250,10 +253,10 @@ def test_a_later_start_has_the_same_perturbation_and_its_radius_is_an_axis():
 def test_departure_and_the_null_begin_at_the_start():
     """On a linear map nothing departs from its tangent; on a map under noise the null does from its own noise on."""
     options = {"radius": 1e-3, "copies": 2, "start": START}
-    ds = sweep({"d": cj.probes.shadow(**options, departure=True)}, cases.linear(), {"scale": [1.0]}).squeeze()
+    ds = sweep({"d": cj.probes.ensemble(**options, departure=True)}, cases.linear(), {"scale": [1.0]}).squeeze()
     assert ds.d_departure.sel(time=slice(START - 1)).isnull().all()
     assert float(ds.d_departure.sel(time=slice(START, None)).max()) < 1e-9
-    ds = sweep({"d": cj.probes.shadow(**options, noise="independent")}, DRIVEN).squeeze()
+    ds = sweep({"d": cj.probes.ensemble(**options, noise="independent")}, DRIVEN).squeeze()
     np.testing.assert_array_equal(ds.d_null == 0, ds.time <= START)
     np.testing.assert_array_equal(ds.d[:, 0] == 0, ds.time < START)
 
@@ -267,14 +270,14 @@ def test_copies_cost_no_step_before_their_start():
         return 3.9 * x * (1 - x)
 
     system = cj.System(lambda key, theta: jnp.asarray(0.3), step)
-    probes = {"d": cj.probes.shadow(copies=2, start=START)}
+    probes = {"d": cj.probes.ensemble(copies=2, start=START)}
     sweep(probes, system, {"seed": [0]}, steps=12, devices=jax.devices()[:1])
     jax.effects_barrier()
     assert len(calls) == START + 3 * (12 - START)
 
 
 def test_an_interrupted_run_resumes_before_the_start(interrupt, tmp_path):
-    probes = {"d": cj.probes.shadow(1e-6, copies=2, start=7), "x": cj.probes.reading(lambda tr: tr.x)}
+    probes = {"d": cj.probes.ensemble(1e-6, copies=2, start=7), "x": cj.probes.reading(lambda tr: tr.x)}
     run = {"axes": {"seed": [0, 1]}, "stride": 2, "chunk": 2, "devices": jax.devices()[:1]}
     whole = sweep(probes, cases.logistic(), **run)
     assert ((whole.d > 0) == (whole.time > 7)).all()
@@ -288,4 +291,4 @@ def test_an_interrupted_run_resumes_before_the_start(interrupt, tmp_path):
 
 def test_a_start_before_the_first_step_is_refused():
     with pytest.raises(ValueError, match="start=-1 must be a time: an integer, 0 or later"):
-        cj.probes.shadow(start=-1)
+        cj.probes.ensemble(start=-1)

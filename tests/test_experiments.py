@@ -17,7 +17,7 @@ import chaosjax as cj
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
 sys.path.insert(0, str(ROOT / "experiments"))  # where the configs' reports are found
-TOY = ["run.steps=40", "run.learning_rates=2", "run.seeds=2", "run.sharpness_every=20", "sweep.batch_size=2"]
+TOY = ["run.steps=40", "run.learning_rates=2", "run.seeds=2", "run.sharpness_every=20", "sweep.cells_per_batch=2"]
 FILES = {"config.yaml", "sweep.zarr", "summary.zarr", "table.txt"}
 
 

@@ -23,7 +23,7 @@ def test_exponents_are_window_sums(stride, first, length, seed):
     values = random(3, 20, 2, seed=seed)
     growth = cells(values, seed=range(3), time=stride * np.arange(20), exponent=range(2))
     expected = values[:, first + 1 : last + 1].sum(1) / (stride * (last - first))
-    actual = stats.exponents(growth, stride * first, stride * last)
+    actual = stats.finite_time_exponents(growth, stride * first, stride * last)
     np.testing.assert_allclose(actual, expected, rtol=1e-13, atol=1e-14)
     assert actual.dims == ("seed", "exponent")
     assert actual.attrs["units"] == "nats/step"
@@ -31,17 +31,17 @@ def test_exponents_are_window_sums(stride, first, length, seed):
 
 def test_exponents_over_the_whole_run_and_its_parts():
     growth = cells(np.r_[0.0, np.full(40, 0.3 * 5)], time=5 * np.arange(41))
-    assert stats.exponents(growth).item() == pytest.approx(0.3, rel=1e-14)
-    early, late = stats.exponents(growth, stop=50), stats.exponents(growth, start=50)
+    assert stats.finite_time_exponents(growth).item() == pytest.approx(0.3, rel=1e-14)
+    early, late = stats.finite_time_exponents(growth, stop=50), stats.finite_time_exponents(growth, start=50)
     assert (50 * early + 150 * late).item() == pytest.approx(0.3 * 200, rel=1e-14)
 
 
 def test_exponents_over_a_window_per_cell():
     growth = cells(random(2, 3, 21, 2), learning_rate=[0.1, 1], seed=range(3), time=range(21), exponent=range(2))
     start = cells([[0, 1, 2], [3, 4, np.nan]], learning_rate=[0.1, 1], seed=range(3))
-    actual = stats.exponents(growth, start, start + 10)
+    actual = stats.finite_time_exponents(growth, start, start + 10)
     for i, j in np.ndindex(2, 2):
-        alone = stats.exponents(growth[i, j], start[i, j].item(), start[i, j].item() + 10)
+        alone = stats.finite_time_exponents(growth[i, j], start[i, j].item(), start[i, j].item() + 10)
         xr.testing.assert_identical(actual[i, j], alone)
     assert actual[1, 2].isnull().all()
 
@@ -49,8 +49,8 @@ def test_exponents_over_a_window_per_cell():
 def test_a_diverged_cell_has_no_exponent_but_keeps_the_one_it_had_before():
     growth = cells(np.ones((2, 11)), seed=[0, 1], time=range(11))
     growth[1, 7:] = np.nan
-    np.testing.assert_array_equal(stats.exponents(growth), [1, np.nan])
-    np.testing.assert_array_equal(stats.exponents(growth, 0, 6), [1, 1])
+    np.testing.assert_array_equal(stats.finite_time_exponents(growth), [1, np.nan])
+    np.testing.assert_array_equal(stats.finite_time_exponents(growth, 0, 6), [1, 1])
 
 
 def test_local_exponents_average_to_the_whole():
@@ -58,7 +58,7 @@ def test_local_exponents_average_to_the_whole():
     growth[:, 0] = 0
     local = stats.local_exponents(growth)
     np.testing.assert_array_equal(local.time, growth.time[1:])
-    np.testing.assert_allclose(local.mean("time"), stats.exponents(growth), rtol=1e-12)
+    np.testing.assert_allclose(local.mean("time"), stats.finite_time_exponents(growth), rtol=1e-12)
 
 
 # The exponential window
@@ -181,7 +181,7 @@ def test_tangent_growth_over_the_fitted_windows():
     distance = cells(1e-12 * np.exp(rates[..., None] * T), **axes)
     growth = cells(np.broadcast_to(rates[..., None], (2, 2, 201)), **axes)
     fit = stats.exponential_window(distance)
-    np.testing.assert_allclose(stats.exponents(growth, fit.start, fit.stop), rates, rtol=1e-12)
+    np.testing.assert_allclose(stats.finite_time_exponents(growth, fit.start, fit.stop), rates, rtol=1e-12)
     np.testing.assert_allclose(fit.exponent, rates, rtol=1e-12)
 
 

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from labelled import cells
 
-from chaosjax.stats.finite_size import finite_size_exponents
+from chaosjax.stats._finite_size import finite_size_exponents
 
 
 def distances(step, steps, seeds, copies=20, radius=1e-12):

@@ -12,7 +12,7 @@ from scipy.linalg import expm
 import chaosjax as cj
 from chaosjax import systems
 from chaosjax.systems import RK4, flow
-from chaosjax.systems.flows import REFERENCES
+from chaosjax.systems._flows import REFERENCES
 
 every_flow = pytest.mark.parametrize("name", REFERENCES)
 
@@ -76,7 +76,7 @@ def test_exponents_are_the_references(name, blocks, error):
     dataset = cj.sweep(
         reference.system(), {"growth": cj.probes.lyapunov(3)}, axes, steps=(blocks + 1) * reference.transient, **run
     )
-    found = cj.stats.exponents(dataset.growth, reference.transient).values / reference.time_step
+    found = cj.stats.finite_time_exponents(dataset.growth, reference.transient).values / reference.time_step
     standard_error = found.std(0, ddof=1) / np.sqrt(len(found))
     assert standard_error.max() < error
     assert (np.abs(found.mean(0) - reference.exponents) < 4 * standard_error + 5e-5).all()

@@ -11,7 +11,7 @@ import optax
 import pytest
 
 import chaosjax as cj
-from chaosjax.probes.gali import gali
+from chaosjax.probes._gali import gali
 
 GAP = 2 * math.log((3 + math.sqrt(5)) / 2)
 

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 import chaosjax as cj
-from chaosjax.jumps import jumps
+from chaosjax._jumps import jumps
 
 U = jnp.linspace(-1.0, 1.0, 5)
 INDEX = jnp.arange(5)
@@ -35,7 +35,7 @@ def test_what_jumps(function, found):
 @pytest.mark.parametrize("probe", [cj.probes.lyapunov(), cj.probes.gali()])
 def test_the_tangent_of_a_signed_update_is_refused(optimizer, probe):
     system = cj.training(cases.problem(), optimizer)
-    with pytest.raises(ValueError, match=r"probe 'g': the step is not differentiable: sign .* shadow or benettin"):
+    with pytest.raises(ValueError, match=r"probe 'g': the step is not differentiable: sign .* ensemble or benettin"):
         cj.sweep(system, {"g": probe}, {"learning_rate": [0.1]}, steps=2, progress=False)
 
 
@@ -50,9 +50,9 @@ def test_functions_of_the_tangent_refuse_it_too():
     system = cj.System(lambda key, theta: U, lambda x, theta, noise: x + jnp.sign(x))
     key = jax.random.key(0)
     with pytest.raises(ValueError, match="not differentiable: sign"):
-        cj.tangent.max_growth(system, U, {}, key, 0, 3)
+        cj.tangent.singular_vectors(system, U, {}, key, 0, 3)
     with pytest.raises(ValueError, match="not differentiable: sign"):
-        cj.tangent.covariant(system, key, {}, k=2, transient=4, steps=4, backward=4)
+        cj.tangent.covariant_vectors(system, key, {}, k=2, transient=4, steps=4, backward=4)
 
 
 @pytest.mark.parametrize("name", ["relu", "gelu", "leaky_relu", "elu"])

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from chaosjax.linalg import lanczos, unbatched
+from chaosjax._linalg import lanczos, unbatched
 
 
 def symmetric(eigenvalues, seed=0):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from chaosjax.minibatch import permuted
+from chaosjax._minibatch import permuted
 
 
 def whole(key: int, size: int) -> np.ndarray:

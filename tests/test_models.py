@@ -9,7 +9,7 @@ from flax import linen, nnx
 from jax.flatten_util import ravel_pytree
 
 import chaosjax as cj
-from chaosjax.models.functional import functional
+from chaosjax.models._functional import functional
 
 KEY = jax.random.key(0)
 INPUTS = jnp.asarray(np.random.default_rng(0).standard_normal((7, 64)))

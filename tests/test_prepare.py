@@ -12,7 +12,7 @@ from conftest import edited
 
 from chaosjax import datasets
 from chaosjax.datasets import prepare
-from chaosjax.datasets.cache import cached
+from chaosjax.datasets._cache import cached
 
 pytestmark = pytest.mark.usefixtures("module_cache")
 

@@ -126,7 +126,7 @@ def test_every_records_now_and_then_and_computes_nothing_between():
 
 @pytest.mark.parametrize("norm", ["l1", "l2", "max"])
 def test_a_sphere_has_its_radius(norm):
-    ds = sweep({"d": cj.probes.shadow(1e-6, copies=4, norm=norm, perturb="sphere")}, steps=1)
+    ds = sweep({"d": cj.probes.ensemble(1e-6, copies=4, norm=norm, perturb="sphere")}, steps=1)
     np.testing.assert_allclose(ds.d[0], 1e-6, rtol=1e-8)
 
 
@@ -134,7 +134,7 @@ def test_a_sphere_has_its_radius(norm):
 @pytest.mark.parametrize(("where", "coordinates"), [("params", 17), ("kernels", 12), (lambda p: "bias" in p, 5)])
 def test_perturbations_have_their_distribution_on_the_chosen_coordinates(perturb, mean, where, coordinates):
     copies = 4000
-    ds = sweep({"d": cj.probes.shadow(1e-6, copies=copies, perturb=perturb, where=where)}, steps=1)
+    ds = sweep({"d": cj.probes.ensemble(1e-6, copies=copies, perturb=perturb, where=where)}, steps=1)
     spread = np.sqrt(1 / 3 - 1 / 4) if perturb == "uniform" else np.sqrt(1 - 2 / np.pi)
     error = spread * np.sqrt(coordinates / copies)
     assert abs(float(ds.d[0].mean()) / 1e-6 - coordinates * mean) < 4 * error
@@ -143,7 +143,9 @@ def test_perturbations_have_their_distribution_on_the_chosen_coordinates(perturb
 def test_momentum_is_perturbed_only_when_asked_for():
     system = cj.training(PROBLEM, cases.heavy_ball)
     options = {"radius": 1e-6, "norm": "max", "perturb": "sphere", "copies": 64}
-    ds = sweep({"whole": cj.probes.shadow(**options, where="all"), "own": cj.probes.shadow(**options)}, system, steps=1)
+    ds = sweep(
+        {"whole": cj.probes.ensemble(**options, where="all"), "own": cj.probes.ensemble(**options)}, system, steps=1
+    )
     np.testing.assert_allclose(ds.whole[0], 1e-6, rtol=1e-8)
     np.testing.assert_allclose(ds.own[0], 1e-6, rtol=1e-8)
     # a perturbed velocity moves the parameters at the next step beside their own perturbation
@@ -151,10 +153,10 @@ def test_momentum_is_perturbed_only_when_asked_for():
 
 
 def test_distances_follow_the_linearised_map():
-    ds = sweep({"d": cj.probes.shadow(1e-8, copies=3, norm="l2", perturb="sphere")}, steps=5)
+    ds = sweep({"d": cj.probes.ensemble(1e-8, copies=3, norm="l2", perturb="sphere")}, steps=5)
     carry = cj.start(
         SYSTEM,
-        {"d": cj.probes.shadow(1e-8, copies=3, norm="l2", perturb="sphere")},
+        {"d": cj.probes.ensemble(1e-8, copies=3, norm="l2", perturb="sphere")},
         jax.random.key(0),
         {"learning_rate": RATE},
     )
@@ -190,13 +192,13 @@ def test_volumes_shrink_by_the_determinant():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: cj.probes.shadow(copies=0), "copies=0 must be a positive integer"),
-        (lambda: cj.probes.shadow(radius=-1.0), "radius=-1.0 must be finite and not negative"),
-        (lambda: cj.probes.shadow(radius=np.nan), "radius=nan must be finite"),
-        (lambda: cj.probes.shadow(norm="l3"), "norm='l3' is not known; choose from l1, l2, max"),
-        (lambda: cj.probes.shadow(perturb="cube"), "perturb='cube' is not known; choose from uniform"),
-        (lambda: cj.probes.shadow(where="bias"), "where='bias' is not known; choose all, params or kernels"),
-        (lambda: sweep({"d": cj.probes.shadow(where=lambda p: False)}), "matches no coordinate of the phase point"),
+        (lambda: cj.probes.ensemble(copies=0), "copies=0 must be a positive integer"),
+        (lambda: cj.probes.ensemble(radius=-1.0), "radius=-1.0 must be finite and not negative"),
+        (lambda: cj.probes.ensemble(radius=np.nan), "radius=nan must be finite"),
+        (lambda: cj.probes.ensemble(norm="l3"), "norm='l3' is not known; choose from l1, l2, max"),
+        (lambda: cj.probes.ensemble(perturb="cube"), "perturb='cube' is not known; choose from uniform"),
+        (lambda: cj.probes.ensemble(where="bias"), "where='bias' is not known; choose all, params or kernels"),
+        (lambda: sweep({"d": cj.probes.ensemble(where=lambda p: False)}), "matches no coordinate of the phase point"),
         (lambda: cj.probes.lyapunov(k=0), "k=0 must be a positive integer"),
         (lambda: cj.probes.lyapunov(every=0), "every=0 must be a positive integer number of steps"),
         (lambda: cj.probes.sharpness(k=0), "k=0 must be between 1 and max_products=50"),

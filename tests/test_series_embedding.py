@@ -260,7 +260,7 @@ def test_vmap_and_over_are_a_loop(method):
     curves = xr.DataArray(
         np.asarray(x)[None], dims=("learning_rate", "seed", "time"), coords={"learning_rate": [0.1], "seed": [3, 4, 5]}
     )
-    result = series.over(ESTIMATORS[method], curves, batch_size=2)
+    result = series.apply(ESTIMATORS[method], curves, batch_size=2)
     for field in ("value", "low", "high", "reason"):
         np.testing.assert_allclose(result[field].values[0], [getattr(e, field) for e in loop], rtol=1e-9)
     assert result.value.dims == ("learning_rate", "seed")
@@ -272,7 +272,7 @@ def test_vmap_and_over_are_a_loop(method):
 
 def test_over_takes_any_dimension_and_function():
     data = xr.DataArray(np.arange(12.0).reshape(4, 3), dims=("step", "seed"))
-    result = series.over(lambda x: x[:2] - x[0], data, dim="step")
+    result = series.apply(lambda x: x[:2] - x[0], data, dim="step")
     np.testing.assert_array_equal(result.value, np.tile([0.0, 3.0], (3, 1)))
     assert result.value.dims == ("seed", "value_0")
 
@@ -301,9 +301,9 @@ def test_mean_period():
         (lambda x: series.kantz(x, average="mean"), "average='mean' must be"),
         (lambda x: series.kantz(x, references=10), "references=10 must be at least 50"),
         (lambda x: series.correlation_dimension(x, dimension=300), "x has 300 samples"),
-        (lambda x: series.over(series.rosenstein, xr.DataArray(x, dims="step")), "no dimension 'time'"),
-        (lambda x: series.over(series.rosenstein, xr.DataArray(x[None, :0], dims=("seed", "time"))), "is empty"),
-        (lambda x: series.over(series.rosenstein, xr.DataArray(x, dims="time"), batch_size=0), "batch_size=0"),
+        (lambda x: series.apply(series.rosenstein, xr.DataArray(x, dims="step")), "no dimension 'time'"),
+        (lambda x: series.apply(series.rosenstein, xr.DataArray(x[None, :0], dims=("seed", "time"))), "is empty"),
+        (lambda x: series.apply(series.rosenstein, xr.DataArray(x, dims="time"), batch_size=0), "batch_size=0"),
     ],
 )
 def test_arguments_that_cannot_be_are_refused(call, message):

@@ -9,21 +9,22 @@ import numpy as np
 import pytest
 from known_series import KEY, asymmetry, circle, logistic, lorenz, white
 
+from chaosjax.series._autocorrelation import autocorrelation, shuffled_band
 from chaosjax.series._estimate import REASONS
-from chaosjax.series.autocorrelation import autocorrelation, shuffled_band
-from chaosjax.series.laminar import laminar
-from chaosjax.series.period import period
-from chaosjax.series.permutation_entropy import permutation_entropy
-from chaosjax.series.recurrence import recurrence
-from chaosjax.series.surrogates import surrogate_test
-from chaosjax.series.zero_one import zero_one
+from chaosjax.series._laminar_phases import laminar_phases
+from chaosjax.series._period import period
+from chaosjax.series._permutation_entropy import permutation_entropy
+from chaosjax.series._recurrence_quantification import recurrence_quantification
+from chaosjax.series._surrogates import surrogate_test
+from chaosjax.series._zero_one_test import zero_one_test
 
-compiled_zero_one = jax.jit(zero_one, static_argnames="frequencies")
+compiled_zero_one = jax.jit(zero_one_test, static_argnames="frequencies")
 compiled_entropy = jax.jit(permutation_entropy, static_argnames=("order", "delay"))
 compiled_period = jax.jit(period, static_argnames=("max_period", "tail", "tolerance"))
 recurrence_settings = ("rate", "dimension", "delay", "theiler", "min_line")
 compiled_recurrence = jax.jit(
-    lambda x, radius=None, **settings: recurrence(x, radius=radius, **settings), static_argnames=recurrence_settings
+    lambda x, radius=None, **settings: recurrence_quantification(x, radius=radius, **settings),
+    static_argnames=recurrence_settings,
 )
 
 
@@ -68,7 +69,7 @@ def test_zero_one_subsamples_an_oversampled_series():
     chaos = np.asarray(lorenz(n))
     angle = 2 * np.pi * np.arange(n) / 40.3
     torus = np.sin(angle) + 0.5 * np.sin(np.sqrt(2) * angle)
-    test = jax.jit(partial(zero_one, frequencies=40))
+    test = jax.jit(partial(zero_one_test, frequencies=40))
     expected = {}
     for name, x in {"chaos": chaos, "torus": torus}.items():
         y = x - x.mean()
@@ -182,7 +183,7 @@ def test_laminar_phases_are_the_naive_count():
     quiet = np.abs(x[3:] - x[:-3]) < 0.02
     runs = [(flag, len(list(run))) for flag, run in groupby(quiet)]
     lengths = np.asarray([length for flag, length in runs[1:-1] if flag and length >= 2])
-    result = jax.jit(partial(laminar, period=3, min_length=2))(jnp.asarray(x), 0.02)
+    result = jax.jit(partial(laminar_phases, period=3, min_length=2))(jnp.asarray(x), 0.02)
     margin = 1.96 * lengths.std(ddof=1) / np.sqrt(lengths.size)
     expected = (
         lengths.size,
@@ -198,7 +199,7 @@ def test_laminar_phases_are_the_naive_count():
 
 def test_laminar_counts_complete_phases_near_a_reference():
     x = jnp.asarray([0.0, 0, 5, 0, 0, 0, 5, 5, 0, 5, 0])
-    measure = jax.jit(partial(laminar, reference=7.0))
+    measure = jax.jit(partial(laminar_phases, reference=7.0))
     result = measure(x + 7, 1.0)
     np.testing.assert_allclose(result[:6], [2, 2, 2 - 1.96, 2 + 1.96, 3, 7 / 11], rtol=1e-12)
     np.testing.assert_allclose(result.ccdf, [1, 0.5, 0, 0])
@@ -212,7 +213,7 @@ def test_laminar_length_of_type_one_intermittency():
     """Below r = 1 + √8 the passage through the channel u' = u + aε + bu² is longest, and its mean goes as ε^(−1/2)."""
     tangency, threshold = 1 + np.sqrt(8), 0.03
     epsilons = np.asarray([1e-4, 2.5e-5, 6.25e-6])
-    measure = jax.jit(lambda r: laminar(logistic(400_000, r), threshold, period=3, min_length=3))
+    measure = jax.jit(lambda r: laminar_phases(logistic(400_000, r), threshold, period=3, min_length=3))
     results = [measure(tangency - epsilon) for epsilon in epsilons]
 
     mean = np.asarray([result.mean for result in results])
@@ -236,14 +237,14 @@ def test_laminar_length_of_type_one_intermittency():
 
 
 INDICATORS = {
-    "zero_one": lambda x: zero_one(x, KEY, frequencies=5),
+    "zero_one": lambda x: zero_one_test(x, KEY, frequencies=5),
     "permutation_entropy": lambda x: permutation_entropy(x, 3),
     "autocorrelation": lambda x: autocorrelation(x, 5),
     "shuffled_band": lambda x: shuffled_band(x, KEY, 5, shuffles=3),
     "surrogate_test": lambda x: surrogate_test(asymmetry, x, KEY, count=3),
-    "recurrence": lambda x: recurrence(x),
+    "recurrence": lambda x: recurrence_quantification(x),
     "period": lambda x: period(x),
-    "laminar": lambda x: laminar(x, 0.1),
+    "laminar": lambda x: laminar_phases(x, 0.1),
 }
 
 
@@ -267,16 +268,16 @@ def test_degenerate_input_gives_nan_with_its_reason(name):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda x: zero_one(x, KEY), "at least 500 samples"),
+        (lambda x: zero_one_test(x, KEY), "at least 500 samples"),
         (lambda x: permutation_entropy(x, 5), "needs a series of 604"),
         (lambda x: permutation_entropy(x, 8), "order=8"),
         (lambda x: autocorrelation(x, 100), "lags=100"),
         (lambda x: shuffled_band(x, KEY, confidence=1.0), "confidence=1.0"),
         (lambda x: surrogate_test(jnp.max, x, KEY, side="left"), "side='left'"),
-        (lambda x: recurrence(x, dimension=20, delay=10), "dimension=20"),
-        (lambda x: recurrence(x, theiler=99), "theiler=99"),
+        (lambda x: recurrence_quantification(x, dimension=20, delay=10), "dimension=20"),
+        (lambda x: recurrence_quantification(x, theiler=99), "theiler=99"),
         (lambda x: period(x), "max_period=64"),
-        (lambda x: laminar(x, 1.0, period=0), "period >= 1"),
+        (lambda x: laminar_phases(x, 1.0, period=0), "period >= 1"),
     ],
 )
 def test_bad_arguments_are_named(call, message):

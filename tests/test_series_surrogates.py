@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from known_series import KEY, asymmetry, autoregressive, logistic, white
 
+from chaosjax.series._autocorrelation import autocorrelation, shuffled_band
 from chaosjax.series._estimate import REASONS
-from chaosjax.series.autocorrelation import autocorrelation, shuffled_band
-from chaosjax.series.permutation_entropy import permutation_entropy
-from chaosjax.series.surrogates import iaaft, phase_randomised, shuffled, surrogate_test
+from chaosjax.series._permutation_entropy import permutation_entropy
+from chaosjax.series._surrogates import iaaft, phase_randomised, shuffled, surrogate_test
 
 compiled_entropy = jax.jit(permutation_entropy, static_argnames=("order", "delay"))
 

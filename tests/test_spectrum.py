@@ -21,26 +21,26 @@ def correlated(cells_, times, correlation, seed=0):
 
 @pytest.mark.parametrize("correlation", [0.0, 0.8, -0.8])
 def test_batch_means_cover_the_truth(correlation):
-    found = stats.spectrum(correlated(2000, 2001, correlation))
+    found = stats.lyapunov_spectrum(correlated(2000, 2001, correlation))
     coverage = float(((found.low <= 0.3) & (found.high >= 0.3)).mean())
     assert 0.93 < coverage < 0.97
     assert float(found.converged.mean()) > 0.95
 
 
 def test_correlations_longer_than_a_part_are_noticed():
-    found = stats.spectrum(correlated(300, 401, 0.98), batches=40)
+    found = stats.lyapunov_spectrum(correlated(300, 401, 0.98), batches=40)
     assert float(found.converged.mean()) < 0.2
     assert float(found.correlation.mean()) > 0.5
 
 
 def test_a_drift_is_noticed():
     growth = correlated(50, 2001, 0.0) + np.linspace(0, 1, 2001)[None]
-    assert not stats.spectrum(growth).converged.any()
+    assert not stats.lyapunov_spectrum(growth).converged.any()
 
 
 def test_the_mean_is_the_windows_exponent_and_constant_growth_has_no_error():
     growth = cells(np.r_[0.0, np.full(40, 1.5)][:, None] * [[1, -2]], time=5 * np.arange(41), exponent=[0, 1])
-    found = stats.spectrum(growth, batches=8, time_step=0.1)
+    found = stats.lyapunov_spectrum(growth, batches=8, time_step=0.1)
     np.testing.assert_allclose(found.exponents, [3.0, -6.0], rtol=1e-13)
     np.testing.assert_allclose(found.standard_error, 0, atol=1e-14)
     assert found.converged.all()
@@ -69,7 +69,7 @@ def test_window_exponents_average_to_the_whole():
     growth = correlated(3, 101, 0.5)
     parts = stats.window_exponents(growth, 20)
     assert parts.window_end.values.tolist() == [20, 40, 60, 80, 100]
-    np.testing.assert_allclose(parts.mean("window_end"), stats.exponents(growth), rtol=1e-12)
+    np.testing.assert_allclose(parts.mean("window_end"), stats.finite_time_exponents(growth), rtol=1e-12)
 
 
 def test_a_sweep_ends_at_the_requested_error_and_says_so(tmp_path):
@@ -80,7 +80,7 @@ def test_a_sweep_ends_at_the_requested_error_and_says_so(tmp_path):
         return cj.sweep(cases.henon(), probes, {"seed": [0, 1]}, **settings)
 
     ds = run()
-    found = stats.spectrum(ds.growth, start=100, error=5e-3)
+    found = stats.lyapunov_spectrum(ds.growth, start=100, error=5e-3)
     assert 500 <= int(ds.time[-1]) < 50_000
     assert ds.growth.notnull().all()
     assert found.converged.all()
@@ -98,9 +98,9 @@ GROWTH = correlated(2, 31, 0.0)
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: stats.spectrum(GROWTH, batches=3), "batches=3 must be at least 4"),
-        (lambda: stats.spectrum(GROWTH, start=20), r"10 records in \(20, 30\] cannot be cut into 20 batches"),
-        (lambda: stats.spectrum(GROWTH.rename(time="step")), "growth has no dimension 'time'"),
+        (lambda: stats.lyapunov_spectrum(GROWTH, batches=3), "batches=3 must be at least 4"),
+        (lambda: stats.lyapunov_spectrum(GROWTH, start=20), r"10 records in \(20, 30\] cannot be cut into 20 batches"),
+        (lambda: stats.lyapunov_spectrum(GROWTH.rename(time="step")), "growth has no dimension 'time'"),
         (lambda: stats.kaplan_yorke(GROWTH), "exponent has no dimension 'exponent'"),
         (lambda: stats.window_exponents(GROWTH, 0), "window=0 must be a multiple of the records' stride, at most 30"),
         (lambda: stats.window_exponents(GROWTH, 31), "window=31 must be a multiple"),

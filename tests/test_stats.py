@@ -237,11 +237,11 @@ CURVES = learning_curves([[10, 20]], rates=[0.1])
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: stats.exponents(GROWTH.rename(time="step")), "growth has no dimension 'time'"),
-        (lambda: stats.exponents(GROWTH, 5), "start=5 is not a recorded time; records run from 0 to 100"),
-        (lambda: stats.exponents(GROWTH, 0, 110), "stop=110 is not a recorded time"),
-        (lambda: stats.exponents(GROWTH, 50, 50), "empty window: start=50 is not before stop=50"),
-        (lambda: stats.exponents(GROWTH, GROWTH[:3, 0] * 0), "exact"),
+        (lambda: stats.finite_time_exponents(GROWTH.rename(time="step")), "growth has no dimension 'time'"),
+        (lambda: stats.finite_time_exponents(GROWTH, 5), "start=5 is not a recorded time; records run from 0 to 100"),
+        (lambda: stats.finite_time_exponents(GROWTH, 0, 110), "stop=110 is not a recorded time"),
+        (lambda: stats.finite_time_exponents(GROWTH, 50, 50), "empty window: start=50 is not before stop=50"),
+        (lambda: stats.finite_time_exponents(GROWTH, GROWTH[:3, 0] * 0), "exact"),
         (lambda: stats.local_exponents(GROWTH[:, :1]), "growth has a single record"),
         (
             lambda: stats.exponential_window(GROWTH[:, :4]),

@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import chaosjax as cj
-from chaosjax.store import Checkpoint, Store, differences, key_impls, pack, unpack, unwrap_keys, wrap_keys
+from chaosjax._store import Checkpoint, Store, differences, key_impls, pack, unpack, unwrap_keys, wrap_keys
 
 SYSTEM = cj.training(cases.problem(), optax.sgd)
 
 
 def sweep(store, **options):
-    settings = {"steps": 4, "chunk": 2, "batch_size": 2, "progress": False, **options}
+    settings = {"steps": 4, "chunk": 2, "cells_per_batch": 2, "progress": False, **options}
     return cj.sweep(SYSTEM, {"loss": cj.probes.loss()}, {"learning_rate": [0.1, 0.2]}, store=store, **settings)
 
 
@@ -131,10 +131,10 @@ long_run({store!r})
 
 def long_run(store, **options):
     """Long enough to be killed in its middle: 3,000 steps in chunks of 20 records."""
-    probes = {"loss": cj.probes.loss(), "distance": cj.probes.shadow(copies=2), "growth": cj.probes.lyapunov()}
+    probes = {"loss": cj.probes.loss(), "distance": cj.probes.ensemble(copies=2), "growth": cj.probes.lyapunov()}
     system = cj.training(cases.problem(), optax.adam, batch_size=3)
     axes = {"learning_rate": [0.1, 0.4], "seed": [0, 1]}
-    settings = {"steps": 3000, "stride": 5, "chunk": 20, "batch_size": 2, "progress": False, **options}
+    settings = {"steps": 3000, "stride": 5, "chunk": 20, "cells_per_batch": 2, "progress": False, **options}
     return cj.sweep(system, probes, axes, store=store, **settings)
 
 

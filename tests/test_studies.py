@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml") if path.stem not in reproduce.STUDIES)
 FIGURES = {"noise": {"noise.png"}}
-TOY = ["run.steps=40", "run.learning_rates=2", "run.seeds=2", "run.sharpness_every=20", "sweep.batch_size=2"]
+TOY = ["run.steps=40", "run.learning_rates=2", "run.seeds=2", "run.sharpness_every=20", "sweep.cells_per_batch=2"]
 
 IN_ONE_PROGRAM = [name for name in reproduce.STUDIES if name not in ("jimenez_mnist", "robustness", "danovski_s2")]
 

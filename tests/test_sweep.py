@@ -13,13 +13,13 @@ SYSTEM = cj.training(cases.problem(), optax.sgd)
 AXES = {"learning_rate": [0.1, 0.5, 2.0], "seed": [0, 1]}
 PROBES = {
     "loss": cj.probes.loss(),
-    "distance": cj.probes.shadow(radius=1e-6, copies=2),
+    "distance": cj.probes.ensemble(radius=1e-6, copies=2),
     "growth": cj.probes.lyapunov(k=2),
 }
 
 
 def sweep(axes=AXES, probes=PROBES, system=SYSTEM, **options):
-    return cj.sweep(system, probes, axes, **{"steps": 6, "batch_size": 4, "progress": False, **options})
+    return cj.sweep(system, probes, axes, **{"steps": 6, "cells_per_batch": 4, "progress": False, **options})
 
 
 def same(a: xr.Dataset, b: xr.Dataset) -> None:
@@ -38,7 +38,7 @@ def test_devices_and_chunks_change_no_bit(whole):
 
 
 def test_another_batch_size_changes_only_rounding(whole):
-    other = sweep(batch_size=1)
+    other = sweep(cells_per_batch=1)
     np.testing.assert_allclose(other.loss, whole.loss, rtol=1e-10)
 
 
@@ -65,7 +65,7 @@ def test_an_interrupted_run_continues_bit_for_bit(whole, tmp_path, monkeypatch):
 def test_noise_is_common_to_all_cells_or_each_cells_own():
     """Cells that differ by their radius alone walk the same way under common noise."""
     system = cj.training(cases.problem(), optax.sgd, batch_size=3)
-    probes = {"loss": cj.probes.loss(), "distance": cj.probes.shadow(copies=1)}
+    probes = {"loss": cj.probes.loss(), "distance": cj.probes.ensemble(copies=1)}
     axes = {"radius": [1e-8, 1e-6], "seed": [0, 1]}
     theta = system._replace(theta={**system.theta, "learning_rate": 0.3})
     common, independent = (sweep(axes, probes, theta, noise=noise, steps=12) for noise in ("common", "independent"))
@@ -76,19 +76,19 @@ def test_noise_is_common_to_all_cells_or_each_cells_own():
     assert (ratio < 100).all()
 
 
-def test_a_tuned_batch_size_is_recorded_and_kept_on_resume(tmp_path):
-    tuned = sweep(batch_size="tune", store=tmp_path / "a.zarr")
-    size = tuned.attrs["identity"]["batch_size"]
+def test_a_tuned_cells_per_batch_is_recorded_and_kept_on_resume(tmp_path):
+    tuned = sweep(cells_per_batch="tune", store=tmp_path / "a.zarr")
+    size = tuned.attrs["identity"]["cells_per_batch"]
     assert 1 <= size <= 6
-    same(sweep(batch_size="tune", store=tmp_path / "a.zarr", resume=True), tuned)
-    same(sweep(batch_size=size), tuned)
+    same(sweep(cells_per_batch="tune", store=tmp_path / "a.zarr", resume=True), tuned)
+    same(sweep(cells_per_batch=size), tuned)
 
 
 @pytest.mark.parametrize("count", [1, 3, 5])
 def test_any_number_of_cells_fills_batches_and_devices(whole, count):
     """1, 3 or 5 cells in batches of two on four devices."""
     axes = {"learning_rate": np.geomspace(0.1, 2, count)}
-    options = {"axes": axes, "probes": {"loss": cj.probes.loss()}, "batch_size": 2}
+    options = {"axes": axes, "probes": {"loss": cj.probes.loss()}, "cells_per_batch": 2}
     same(sweep(**options, devices=jax.devices()[:1]), sweep(**options, devices=jax.devices()))
 
 
@@ -107,10 +107,10 @@ def test_one_trace_serves_a_whole_grid():
 
 
 def test_radius_zero_is_exactly_zero_and_the_reference_is_the_trajectory():
-    shadow = cj.probes.shadow(radius=0.0, copies=3)
-    ds = sweep(probes={"distance": shadow}, steps=40)
+    ensemble = cj.probes.ensemble(radius=0.0, copies=3)
+    ds = sweep(probes={"distance": ensemble}, steps=40)
     assert float(abs(ds.distance).max()) == 0
-    probes = {"distance": cj.probes.shadow(copies=3), "growth": cj.probes.lyapunov()}
+    probes = {"distance": cj.probes.ensemble(copies=3), "growth": cj.probes.lyapunov()}
     theta = {"learning_rate": 0.5}
     carry = cj.start(SYSTEM, probes, jax.random.key(0), theta)
     run = jax.jit(lambda c: cj.advance(SYSTEM, probes, c, 0, theta, jax.random.key(0), blocks=20, stride=1)[0])
@@ -122,9 +122,9 @@ def test_radius_zero_is_exactly_zero_and_the_reference_is_the_trajectory():
 def test_a_radius_below_the_floor_is_refused_and_leaves_no_store(tmp_path):
     system = cj.training(cases.problem(dtype="float32"), optax.sgd)
     with pytest.raises(ValueError, match=r"probe 'd': radius: float32 rounding .* enable_x64"):
-        sweep(probes={"d": cj.probes.shadow(radius=1e-8)}, system=system, store=tmp_path / "a.zarr")
+        sweep(probes={"d": cj.probes.ensemble(radius=1e-8)}, system=system, store=tmp_path / "a.zarr")
     assert not (tmp_path / "a.zarr").exists()
-    assert sweep(probes={"d": cj.probes.shadow(radius=1e-14)}, steps=1).d.notnull().all()
+    assert sweep(probes={"d": cj.probes.ensemble(radius=1e-14)}, steps=1).d.notnull().all()
 
 
 def test_a_diverged_cell_is_data_and_disturbs_no_other():
@@ -148,7 +148,7 @@ def test_a_diverged_cell_is_data_and_disturbs_no_other():
         ({"axes": {"learning_rate": [0.1], "seed": [0.5]}}, "'seed' must hold integers"),
         ({"stride": 4}, "stride=4 does not divide steps=6"),
         ({"noise": "none"}, "noise='none' must be 'common' or 'independent'"),
-        ({"batch_size": 0}, "batch_size=0 must be a positive integer"),
+        ({"cells_per_batch": 0}, "cells_per_batch=0 must be a positive integer"),
         ({"system": SYSTEM._replace(loss=None)}, "probe 'loss': this System has no loss"),
         ({"probes": {"m": cj.probes.metric("acuracy")}}, "probe 'm': the system has no metric 'acuracy'; it has: "),
         ({"probes": {"time": cj.probes.loss()}}, "'time' is the name of an axis or of sweep's own"),
@@ -162,7 +162,7 @@ def test_bad_input_is_explained(options, message):
 
 def test_stores_are_protected(tmp_path):
     store = tmp_path / "a.zarr"
-    few = {"axes": {"learning_rate": [0.1]}, "probes": {}, "steps": 2, "batch_size": 1}
+    few = {"axes": {"learning_rate": [0.1]}, "probes": {}, "steps": 2, "cells_per_batch": 1}
     sweep(store=store, **few)
     with pytest.raises(FileExistsError, match="exists; continue it with resume=True"):
         sweep(store=store, **few)

@@ -9,7 +9,9 @@ from jax import lax
 
 import chaosjax as cj
 from chaosjax import systems
-from chaosjax.systems import SCALAR_NET_REGIMES, descent, maps
+from chaosjax.systems import SCALAR_NET_REGIMES
+from chaosjax.systems import _descent as descent
+from chaosjax.systems import _maps as maps
 
 REFERENCES = maps.REFERENCES | descent.REFERENCES  # flows: test_flows.py
 SEEDS = np.arange(32)
@@ -23,8 +25,10 @@ def measured(system, axes, steps=6000):
     k = cj.phase(x)[0].size
     probes = {"growth": cj.probes.lyapunov(k)}
     devices = jax.devices()[:1]
-    dataset = cj.sweep(system, probes, axes, steps=steps, stride=1000, batch_size=32, devices=devices, progress=False)
-    return cj.stats.exponents(dataset.growth, WARM_UP)
+    dataset = cj.sweep(
+        system, probes, axes, steps=steps, stride=1000, cells_per_batch=32, devices=devices, progress=False
+    )
+    return cj.stats.finite_time_exponents(dataset.growth, WARM_UP)
 
 
 @cache

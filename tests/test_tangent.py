@@ -11,7 +11,7 @@ import pytest
 from scipy.linalg import subspace_angles
 
 import chaosjax as cj
-from chaosjax.tangent import covariant, expansion_entropy, max_growth
+from chaosjax.tangent import covariant_vectors, expansion_entropy, singular_vectors
 
 KEY = jax.random.key(0)
 TRAINING = cj.training(cases.problem(), cases.heavy_ball, batch_size=3, replacement=True)
@@ -20,7 +20,7 @@ CAT = math.log((3 + math.sqrt(5)) / 2)
 
 
 def covariants(system, theta, **options):
-    return jax.tree.map(np.asarray, jax.jit(lambda key: covariant(system, key, theta, **options))(KEY))
+    return jax.tree.map(np.asarray, jax.jit(lambda key: covariant_vectors(system, key, theta, **options))(KEY))
 
 
 def linear(matrix, first=0.0):
@@ -77,7 +77,7 @@ def test_of_a_linear_map_far_from_normal_they_are_the_eigenvectors(unstable):
 @jax.jit
 def henon_covariants(theta):
     options = {"k": 2, "transient": 200, "steps": 20_000, "backward": 200, "unstable": 1}
-    return covariant(cj.systems.henon(), KEY, theta, **options, vectors_at=range(5000, 5200))
+    return covariant_vectors(cj.systems.henon(), KEY, theta, **options, vectors_at=range(5000, 5200))
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +188,7 @@ def test_on_training_they_are_the_dense_singular_vectors():
     system, theta, steps = TRAINING, RATE, 6
     x = jax.jit(system.init)(KEY, theta)
     M = np.asarray(jax.jit(jax.jacfwd(final(system, x, theta, 5, steps)))(cj.phase(x)[0]))
-    found = jax.jit(lambda x: max_growth(system, x, theta, KEY, 5, steps, 3, tolerance=1e-12))(x)
+    found = jax.jit(lambda x: singular_vectors(system, x, theta, KEY, 5, steps, 3, tolerance=1e-12))(x)
     np.testing.assert_allclose(found.values, np.linalg.svd(M, compute_uv=False)[:3], rtol=1e-11)
     np.testing.assert_allclose(M @ found.right.T, found.left.T * found.values[None], rtol=0, atol=1e-9)
     np.testing.assert_allclose(M.T @ found.left.T, found.right.T * found.values[None], rtol=0, atol=1e-9)
@@ -200,7 +200,7 @@ def test_below_rounding_there_is_no_value_where_a_dense_decomposition_gives_a_wr
     system, theta, x = cj.systems.henon(), {"a": 1.4, "b": 0.3}, jnp.asarray([0.1, 0.1])
     for steps in (5, 20):
         M = np.asarray(jax.jacfwd(final(system, x, theta, 0, steps))(x))
-        found = jax.jit(lambda x, n=steps: max_growth(system, x, theta, KEY, 0, n, 2))(x)
+        found = jax.jit(lambda x, n=steps: singular_vectors(system, x, theta, KEY, 0, n, 2))(x)
         # the orbits of two programs part by rounding, which grows by up to σ_1
         np.testing.assert_allclose(found.values[0], np.linalg.norm(M, 2), rtol=1e-10)
         smaller = 0.3**steps / np.linalg.norm(M, 2)
@@ -233,7 +233,7 @@ def test_values_far_below_the_largest_lie_within_their_residuals():
     determinant = sum(power[0][j] * minors[0][j] for j in range(3))
     first, volume = norm(power), norm(minors)  # σ_1 and σ_1 σ_2
     values = np.array([first, volume / first, abs(float(determinant)) / volume])
-    found = jax.jit(lambda x: max_growth(linear(A), x, {}, KEY, 0, steps, 3))(linear(A).init(KEY, {}))
+    found = jax.jit(lambda x: singular_vectors(linear(A), x, {}, KEY, 0, steps, 3))(linear(A).init(KEY, {}))
     assert first / values[1] > 1e5
     known = ~np.isnan(np.asarray(found.values))
     assert known[:2].all()
@@ -248,7 +248,9 @@ def test_what_is_not_converged_says_how_far_it_may_be_off():
     system = linear((U * sigma) @ V.T)
     x = system.init(KEY, {})
     for products in (5, 20):
-        found = jax.jit(lambda x, n=products: max_growth(system, x, {}, KEY, 0, 1, 2, max_products=n, tolerance=0.0))(x)
+        found = jax.jit(
+            lambda x, n=products: singular_vectors(system, x, {}, KEY, 0, 1, 2, max_products=n, tolerance=0.0)
+        )(x)
         assert int(found.products) == products
         assert found.residuals.min() > 1e-3
         assert (np.abs(sigma[None] - np.asarray(found.values)[:, None]).min(axis=1) <= found.residuals).all()
@@ -256,7 +258,7 @@ def test_what_is_not_converged_says_how_far_it_may_be_off():
 
 def test_an_overflowing_propagator_has_no_values():
     system = linear(np.diag([1e10, 1.0]))
-    found = jax.jit(lambda x: max_growth(system, x, {}, KEY, 0, 40))(system.init(KEY, {}))
+    found = jax.jit(lambda x: singular_vectors(system, x, {}, KEY, 0, 40))(system.init(KEY, {}))
     assert np.isnan(found.values).all()
 
 
@@ -357,13 +359,22 @@ TENT = {"inside": in_unit, "sample": uniform(), "steps": 10}
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: covariant(cj.systems.cat(), KEY, {}, **{**CLV, "k": 3}), "k=3 exceeds the dimension 2"),
-        (lambda: covariant(cj.systems.cat(), KEY, {}, **{**CLV, "steps": 0}), "steps=0 must be an integer of at least"),
-        (lambda: covariant(cj.systems.cat(), KEY, {}, **CLV, unstable=2), "unstable=2 must be an integer from 1 to k"),
-        (lambda: covariant(cj.systems.cat(), KEY, {}, **CLV, vectors_at=(6,)), "vectors_at has t=6; times run from 1"),
-        (lambda: covariant(cj.systems.cat(), KEY, {}, **CLV, checkpoint_every=0), "checkpoint_every=0 must be"),
-        (lambda: max_growth(cj.systems.cat(), jnp.ones(2), {}, KEY, 0, 0), "steps=0 must be a positive integer"),
-        (lambda: max_growth(cj.systems.cat(), jnp.ones(2), {}, KEY, 0, 5, 3), "k=3 must be between 1 and 2"),
+        (lambda: covariant_vectors(cj.systems.cat(), KEY, {}, **{**CLV, "k": 3}), "k=3 exceeds the dimension 2"),
+        (
+            lambda: covariant_vectors(cj.systems.cat(), KEY, {}, **{**CLV, "steps": 0}),
+            "steps=0 must be an integer of at least",
+        ),
+        (
+            lambda: covariant_vectors(cj.systems.cat(), KEY, {}, **CLV, unstable=2),
+            "unstable=2 must be an integer from 1 to k",
+        ),
+        (
+            lambda: covariant_vectors(cj.systems.cat(), KEY, {}, **CLV, vectors_at=(6,)),
+            "vectors_at has t=6; times run from 1",
+        ),
+        (lambda: covariant_vectors(cj.systems.cat(), KEY, {}, **CLV, checkpoint_every=0), "checkpoint_every=0 must be"),
+        (lambda: singular_vectors(cj.systems.cat(), jnp.ones(2), {}, KEY, 0, 0), "steps=0 must be a positive integer"),
+        (lambda: singular_vectors(cj.systems.cat(), jnp.ones(2), {}, KEY, 0, 5, 3), "k=3 must be between 1 and 2"),
         (lambda: expansion_entropy(cj.systems.tent(), KEY, {}, **TENT, samples=30), "multiple of batches=20"),
         (lambda: expansion_entropy(cj.systems.tent(), KEY, {}, **TENT, window=(3, 4)), "at least three of the times"),
         (lambda: expansion_entropy(cj.systems.tent(), KEY, {}, **TENT, confidence=1.0), "between 0 and 1"),

@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from sklearn.datasets import load_iris
 
 from chaosjax import datasets
-from chaosjax.datasets import tensorflow_sets
+from chaosjax.datasets import _tensorflow_sets as tensorflow_sets
 
 pytestmark = pytest.mark.usefixtures("module_cache")
 
@@ -79,7 +79,7 @@ class TestTfds:
         assert 100 < inputs.mean() < 140  # the published mean over all pixels is 121
 
     def test_iris_of_the_study_needs_no_files(self):
-        made, read = datasets.iris_study(), datasets.tfds("iris", scaling="raw")
+        made, read = datasets.iris_danovski(), datasets.tfds("iris", scaling="raw")
         assert made.checksum == read.checksum
 
     def test_iris_in_the_order_of_the_study(self, tfds_dir):
@@ -198,5 +198,5 @@ class TestTfds:
         few = hydra.utils.instantiate(configs["mnist_5k"])
         assert np.bincount(few.train_targets).tolist() == [500] * 10
         np.testing.assert_array_equal(few.test_inputs, mnist.test_inputs)
-        iris = hydra.utils.instantiate(configs["iris_study"])
+        iris = hydra.utils.instantiate(configs["iris_danovski"])
         assert iris.checksum == datasets.tfds("iris", scaling="raw").checksum

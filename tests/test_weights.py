@@ -38,7 +38,7 @@ def found():
         "biases": cj.probes.weights(lambda path: "bias" in path and path[0] == "params")._replace(dims=("bias",)),
         "travel": cj.probes.travel(),
         "ablation": cj.probes.every(4, cj.probes.ablation(side_by_side=5)),
-        "distance": cj.probes.shadow(1e-3, copies=1),
+        "distance": cj.probes.ensemble(1e-3, copies=1),
     }
     return sweep(probes)
 

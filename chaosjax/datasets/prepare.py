@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-from chaosjax.datasets.tensorflow_sets import check_known, data_folder
+from chaosjax.datasets._tensorflow_sets import check_known, data_folder
 
 NEEDED = ("tensorflow", "importlib_resources")
 

@@ -1,23 +1,24 @@
 """Instruments, one a file."""
 
-from chaosjax.probe import every, reading
-from chaosjax.probes.ablation import ablation
-from chaosjax.probes.alive import alive
-from chaosjax.probes.benettin import benettin
-from chaosjax.probes.gali import gali
-from chaosjax.probes.loss import loss
-from chaosjax.probes.lyapunov import lyapunov
-from chaosjax.probes.metric import metric
-from chaosjax.probes.norms import norms
-from chaosjax.probes.shadow import shadow
-from chaosjax.probes.sharpness import sharpness
-from chaosjax.probes.travel import travel
-from chaosjax.probes.weights import weights
+from chaosjax._probe import every, reading
+from chaosjax.probes._ablation import ablation
+from chaosjax.probes._alive import alive
+from chaosjax.probes._benettin import benettin
+from chaosjax.probes._ensemble import ensemble
+from chaosjax.probes._gali import gali
+from chaosjax.probes._loss import loss
+from chaosjax.probes._lyapunov import lyapunov
+from chaosjax.probes._metric import metric
+from chaosjax.probes._norms import norms
+from chaosjax.probes._sharpness import sharpness
+from chaosjax.probes._travel import travel
+from chaosjax.probes._weights import weights
 
 __all__ = [
     "ablation",
     "alive",
     "benettin",
+    "ensemble",
     "every",
     "gali",
     "loss",
@@ -25,7 +26,6 @@ __all__ = [
     "metric",
     "norms",
     "reading",
-    "shadow",
     "sharpness",
     "travel",
     "weights",

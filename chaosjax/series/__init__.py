@@ -1,22 +1,23 @@
 """Indicators of scalar time series."""
 
+from chaosjax.series._apply import apply
+from chaosjax.series._autocorrelation import autocorrelation, shuffled_band
+from chaosjax.series._correlation_dimension import correlation_dimension, correlation_sum
+from chaosjax.series._embedding import embed, mean_period
 from chaosjax.series._estimate import REASONS, Estimate
-from chaosjax.series.autocorrelation import autocorrelation, shuffled_band
-from chaosjax.series.correlation_dimension import correlation_dimension, correlation_sum
-from chaosjax.series.embedding import embed, mean_period
-from chaosjax.series.kantz import kantz, kantz_curves
-from chaosjax.series.laminar import laminar
-from chaosjax.series.over import over
-from chaosjax.series.period import period
-from chaosjax.series.permutation_entropy import permutation_entropy
-from chaosjax.series.recurrence import recurrence
-from chaosjax.series.rosenstein import rosenstein, rosenstein_curves
-from chaosjax.series.surrogates import iaaft, phase_randomised, shuffled, surrogate_test
-from chaosjax.series.zero_one import zero_one
+from chaosjax.series._kantz import kantz, kantz_curves
+from chaosjax.series._laminar_phases import laminar_phases
+from chaosjax.series._period import period
+from chaosjax.series._permutation_entropy import permutation_entropy
+from chaosjax.series._recurrence_quantification import recurrence_quantification
+from chaosjax.series._rosenstein import rosenstein, rosenstein_curves
+from chaosjax.series._surrogates import iaaft, phase_randomised, shuffled, surrogate_test
+from chaosjax.series._zero_one_test import zero_one_test
 
 __all__ = [
     "REASONS",
     "Estimate",
+    "apply",
     "autocorrelation",
     "correlation_dimension",
     "correlation_sum",
@@ -24,17 +25,16 @@ __all__ = [
     "iaaft",
     "kantz",
     "kantz_curves",
-    "laminar",
+    "laminar_phases",
     "mean_period",
-    "over",
     "period",
     "permutation_entropy",
     "phase_randomised",
-    "recurrence",
+    "recurrence_quantification",
     "rosenstein",
     "rosenstein_curves",
     "shuffled",
     "shuffled_band",
     "surrogate_test",
-    "zero_one",
+    "zero_one_test",
 ]

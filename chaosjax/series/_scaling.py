@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import t
 
 from chaosjax.series._causes import causes
+from chaosjax.series._embedding import as_floats
 from chaosjax.series._estimate import Estimate, estimate
-from chaosjax.series.embedding import as_floats
 
 LEAST_STEPS = 4
 """A straight line through fewer intervals says little."""

@@ -3,10 +3,12 @@
 A map of one's own is ``System(init, step)`` as it stands; `flow` makes one of a vector field.
 """
 
-from chaosjax.systems import descent, flows, maps
-from chaosjax.systems.descent import SCALAR_NET_REGIMES, perceptron, quadratic, quadratic_exponents, scalar_net
-from chaosjax.systems.flows import RK4, flow, lorenz, lorenz_96, rossler
-from chaosjax.systems.maps import (
+from chaosjax.systems import _descent as descent
+from chaosjax.systems import _flows as flows
+from chaosjax.systems import _maps as maps
+from chaosjax.systems._descent import SCALAR_NET_REGIMES, perceptron, quadratic, quadratic_exponents, scalar_net
+from chaosjax.systems._flows import RK4, flow, lorenz, lorenz_96, rossler
+from chaosjax.systems._maps import (
     cat,
     doubling_lattice,
     doubling_lattice_exponents,
@@ -15,7 +17,7 @@ from chaosjax.systems.maps import (
     standard_map,
     tent,
 )
-from chaosjax.systems.reference import Reference
+from chaosjax.systems._reference import Reference
 
 REFERENCES: dict[str, Reference] = {**maps.REFERENCES, **flows.REFERENCES, **descent.REFERENCES}
 

@@ -1,14 +1,14 @@
 """Directions and volumes in the tangent space, as pure functions of a system and an orbit."""
 
-from chaosjax.tangent.covariant import Covariant, covariant
-from chaosjax.tangent.expansion_entropy import ExpansionEntropy, expansion_entropy
-from chaosjax.tangent.singular import SingularTriplets, max_growth
+from chaosjax.tangent._covariant_vectors import Covariant, covariant_vectors
+from chaosjax.tangent._expansion_entropy import ExpansionEntropy, expansion_entropy
+from chaosjax.tangent._singular_vectors import SingularTriplets, singular_vectors
 
 __all__ = [
     "Covariant",
     "ExpansionEntropy",
     "SingularTriplets",
-    "covariant",
+    "covariant_vectors",
     "expansion_entropy",
-    "max_growth",
+    "singular_vectors",
 ]

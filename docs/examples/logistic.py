@@ -19,7 +19,9 @@ def main(
     # A probe measures along each orbit; growth adds up between records, so few records hold all of it.
     growth = {"growth": cj.probes.lyapunov()}
     ds = cj.sweep(logistic, growth, {"r": r, "seed": np.arange(seeds)}, steps=steps, stride=steps // 4)
-    exponents = cj.stats.exponents(ds.growth, start=steps // 4).isel(exponent=0)  # without the first quarter
+    exponents = cj.stats.finite_time_exponents(ds.growth, start=steps // 4).isel(
+        exponent=0
+    )  # without the first quarter
 
     # The diagram shows every point of the last steps. A probe of one's own reads whatever it likes.
     orbit = {"x": cj.probes.reading(lambda transition: transition.x)}

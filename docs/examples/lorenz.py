@@ -18,7 +18,7 @@ def main(out: str = "lorenz.png", seeds: int = 8, steps: int = 100_000, transien
         "point": cj.probes.reading(lambda transition: transition.x, dims=("axis",)),
     }
     ds = cj.sweep(lorenz, probes, {"seed": np.arange(seeds)}, steps=steps)  # each seed another start
-    found = cj.stats.spectrum(ds.growth, start=transient, time_step=time_step)  # once on the attractor
+    found = cj.stats.lyapunov_spectrum(ds.growth, start=transient, time_step=time_step)  # once on the attractor
 
     growth = ds.growth.sel(time=slice(transient + 1, None))
     elapsed = (growth.time - transient) * time_step

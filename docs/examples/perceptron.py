@@ -30,7 +30,7 @@ def main(out: str = "perceptron.png", values: int = 300, seeds: int = 2, steps: 
     probes = {"growth": cj.probes.lyapunov(), "loss": cj.probes.loss()}
     axes = {"learning_rate": np.linspace(0.5, 30, values), "seed": np.arange(seeds)}
     ds = cj.sweep(system, probes, axes, steps=steps)
-    found = xr.Dataset({"exponent": cj.stats.exponents(ds.growth, start=steps // 2).isel(exponent=0)})
+    found = xr.Dataset({"exponent": cj.stats.finite_time_exponents(ds.growth, start=steps // 2).isel(exponent=0)})
 
     hessian = {"h": cj.probes.reading(eigenvalues, dims=("eigenvalue",))}  # at the end of a run that converges
     h = cj.sweep(system, hessian, {"learning_rate": [4.0]}, steps=1000, stride=1000).h.isel(learning_rate=0, time=-1)

@@ -36,9 +36,9 @@ def report(
     time = dataset["time"].values
     late = dataset.isel(time=slice(len(time) // 2, None))
     follow = partial(series.kantz_curves, dimension=1, radius=radius, horizon=horizon, references=references)
-    curves = series.over(follow, late["loss"])["value"].rename(value_0="reference", value_1="step")
+    curves = series.apply(follow, late["loss"])["value"].rename(value_0="reference", value_1="step")
     fits = fitted(curves, window_ends)
-    fits["tangent"] = stats.exponents(dataset["growth"].isel(exponent=0), start=int(late["time"][0]))
+    fits["tangent"] = stats.finite_time_exponents(dataset["growth"].isel(exponent=0), start=int(late["time"][0]))
     figure(curves, fits).savefig(folder / "fig11.png", dpi=150)
     findings.save(folder, found(fits, dataset), findings.cost(dataset), TEXT)
 

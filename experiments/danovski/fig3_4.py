@@ -43,7 +43,7 @@ def found(dataset: xr.Dataset, relative: xr.DataArray, apart: xr.DataArray) -> l
     rises = (curve - curve.cumulative("time").min()).max("time") > MOVED
     falls = (curve.cumulative("time").max() - curve).max("time") > MOVED
     turns = stats.fraction(rises & falls)
-    exponent = stats.mean_interval(stats.exponents(one["growth"].isel(exponent=0)))
+    exponent = stats.mean_interval(stats.finite_time_exponents(one["growth"].isel(exponent=0)))
     largest = stats.mean_interval(xr.ufuncs.exp(curve.max("time")))
     alike = (apart <= ALIKE).all("seed")
     widest = float(apart["radius"].where(alike).max())

@@ -39,7 +39,9 @@ def report(dataset: xr.Dataset, folder: Path, published: Mapping[str, Any]) -> N
 def summarise(dataset: xr.Dataset, fit: xr.Dataset) -> xr.Dataset:
     """Filtered and unfiltered means by radius, and the tangent's over the very windows of the kept cells."""
     summary = stats.summarise_exponents(fit)
-    tangent = stats.exponents(dataset["growth"].isel(exponent=0), fit["start"], fit["stop"]).where(fit["kept"])
+    tangent = stats.finite_time_exponents(dataset["growth"].isel(exponent=0), fit["start"], fit["stop"]).where(
+        fit["kept"]
+    )
     same = stats.mean_interval(tangent, skipna=True)
     steepest = stats.exponential_window(dataset["distance"], select="slope")["exponent"]
     more = findings.joined(tangent=same, steepest=stats.mean_interval(steepest, skipna=True))

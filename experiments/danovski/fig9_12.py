@@ -46,9 +46,9 @@ def report(dataset: xr.Dataset, folder: Path, segment: int, shuffles: int, lags:
 
 def correlated(loss: xr.DataArray, shuffles: int, lags: int) -> xr.Dataset:
     """Autocorrelation of each series and the band of its shuffles, over ``[seed, lag]``."""
-    value = series.over(partial(series.autocorrelation, lags=lags), loss)["value"].rename(value_0="lag")
+    value = series.apply(partial(series.autocorrelation, lags=lags), loss)["value"].rename(value_0="lag")
     band = partial(series.shuffled_band, key=jax.random.key(0), lags=lags, shuffles=shuffles)
-    ends = series.over(band, loss)
+    ends = series.apply(band, loss)
     return xr.Dataset(
         {"value": value, "low": ends["low"].rename(low_0="lag"), "high": ends["high"].rename(high_0="lag")}
     )

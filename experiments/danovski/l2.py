@@ -26,7 +26,7 @@ def summarise(dataset: xr.Dataset) -> xr.Dataset:
     """By η and weight decay: exponent and kept fraction of the study's fit, and the tangent's of the later half."""
     fit = stats.exponential_window(dataset["distance"].sel(time=slice(0, FITTED)))
     time = dataset["time"].values
-    late = stats.exponents(dataset["growth"].isel(exponent=0), start=int(time[len(time) // 2]))
+    late = stats.finite_time_exponents(dataset["growth"].isel(exponent=0), start=int(time[len(time) // 2]))
     loss = stats.mean_interval(dataset["loss"].isel(time=-1, drop=True))
     summary = findings.joined(late=stats.mean_interval(late), loss=loss)
     return stats.summarise_exponents(fit).merge(summary, compat="no_conflicts")

@@ -96,7 +96,7 @@ def measure(dataset: xr.Dataset, runs: xr.Dataset, beside: xr.Dataset, diagram: 
     parted = (np.abs((chaotic["loss"] - chaotic["reduced_loss"]).values) > 0.1).argmax(-1)
     own_period = partial(series.period, max_period=24)
     cycling = at_rest["loss"].isel(cell=at_rest["eta_eff"].values > ETA)
-    repeats = series.over(own_period, cycling)["value"].values if cycling.size else np.empty(0)
+    repeats = series.apply(own_period, cycling)["value"].values if cycling.size else np.empty(0)
     available = (dataset.sizes["time"] - 1 - runs["first"].values) * int(dataset["time"][1])
     ended, expected = runs["ended"].values, runs["lifetime"].values
     ratio = np.abs(np.log2(expected[ended] / runs["steps"].values[ended]))

@@ -29,7 +29,7 @@ def report(dataset: xr.Dataset, folder: Path) -> None:
 def summarise(dataset: xr.Dataset) -> xr.Dataset:
     """Means over the initialisations with their intervals; the log-loss drop ln L(0) − ln L(T) by its median."""
     fit = stats.exponential_window(dataset["distance"])
-    tangent = stats.exponents(dataset["growth"].isel(exponent=0), fit["start"], fit["stop"])
+    tangent = stats.finite_time_exponents(dataset["growth"].isel(exponent=0), fit["start"], fit["stop"])
     drop = xr.ufuncs.log(dataset["loss"].isel(time=0, drop=True)) - xr.ufuncs.log(
         dataset["loss"].isel(time=-1, drop=True)
     )

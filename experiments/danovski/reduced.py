@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 
 import chaosjax as cj
 from chaosjax import series, stats
-from chaosjax.system import Theta
+from chaosjax._system import Theta
 
 CHAOS = 0.05
 """Exponent in nats per step above which an orbit counts as chaotic: the study's own level."""
@@ -76,8 +76,8 @@ def attractors(
     """Exponents over steps 1,000 to 4,000 from each start, and the period of the 400 steps after those."""
     run = orbits(frequencies, rates, logits, 4000, 1000)
     late = orbits(frequencies, rates, run["logits"].isel(time=-1).values, 400, 1)
-    period = series.over(series.period, late["logits"].isel({"class": 0}))["value"]
-    return Attractors(stats.exponents(run["growth"], start=1000).values, period.values)
+    period = series.apply(series.period, late["logits"].isel({"class": 0}))["value"]
+    return Attractors(stats.finite_time_exponents(run["growth"], start=1000).values, period.values)
 
 
 def diagram(frequencies: Float[np.ndarray, " 3"], low: float, high: float, count: int, starts: int) -> xr.DataArray:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from chaosjax import stats
-from chaosjax.plotting.edge_of_chaos import band
+from chaosjax.plotting._edge_of_chaos import band
 
 LEVEL = 0.05
 """Exponent in nats per step above which a window counts as chaotic: the study's."""
@@ -47,10 +47,10 @@ def summarise(dataset: xr.Dataset) -> xr.Dataset:
     relative = distance / distance.max("time")
     saturated = stats.first_passage(relative, SATURATION)["first_passage"]
     cells = {
-        "tangent": stats.exponents(growth, fit["start"], fit["stop"]),
+        "tangent": stats.finite_time_exponents(growth, fit["start"], fit["stop"]),
         "steepest": steep["exponent"],
-        "steepest_tangent": stats.exponents(growth, steep["start"], steep["stop"]),
-        "whole": stats.exponents(growth),
+        "steepest_tangent": stats.finite_time_exponents(growth, steep["start"], steep["stop"]),
+        "whole": stats.finite_time_exponents(growth),
         "saturation": saturated.where(relative.isel(time=0, drop=True) < SATURATION),
     }
     means = {name: stats.mean_interval(values.astype(float), skipna=True) for name, values in cells.items()}

@@ -184,7 +184,7 @@ def spectra(
     run = cj.sweep(restarted, probes, axes, steps=steps, progress=False).squeeze("learning_rate")
     logits = window["units_logits"].isel(time=0).transpose("seed", ...).values[seeds]
     beside = reduced.orbits(frequencies, rates, logits, steps, 1)
-    full, two = (cj.stats.exponents(each["growth"], start=SETTLE).values for each in (run, beside))
+    full, two = (cj.stats.finite_time_exponents(each["growth"], start=SETTLE).values for each in (run, beside))
     by_size = np.take_along_axis(full, np.argsort(-np.abs(full), axis=1), axis=1)
     spread = run["weights"].std("time").mean("class").values
     return xr.Dataset(

@@ -50,7 +50,7 @@ def report(datasets: Mapping[str, xr.Dataset], folder: Path, thresholds: Sequenc
     figures.curves(dataset["distance"], title).savefig(folder / "curves.png", dpi=150)
     local = stats.local_exponents(dataset["growth"].isel(exponent=0))
     shown = figures.spread(dataset["learning_rate"].values)
-    plotting.divergence(dataset["distance"], local, shown, title).savefig(folder / "transient.png", dpi=150)
+    plotting.perturbation_growth(dataset["distance"], local, shown, title).savefig(folder / "transient.png", dpi=150)
     pairs = {name: exponent_cells(dataset) for name, dataset in datasets.items()}
     figures.agreement(pairs, title_of(dataset)).savefig(folder / "agreement.png", dpi=150)
     found = found_in(dataset, summary, pairs)
@@ -75,7 +75,7 @@ def summarise_study(dataset: xr.Dataset, thresholds: xr.DataArray, level: float)
     growth, parts = dataset["growth"].isel(exponent=0), {}
     for name, lengths in FILTERED.items():
         fit = stats.exponential_window(dataset["distance"], lengths=lengths)
-        tangent = stats.exponents(growth, fit["start"], fit["stop"])
+        tangent = stats.finite_time_exponents(growth, fit["start"], fit["stop"])
         for entry, cells in {name: fit["exponent"], f"{name}_tangent": tangent}.items():
             parts[entry] = stats.mean_interval(cells.where(fit["kept"]), skipna=True).drop_attrs()
         summary[f"{name}_share"] = fit["kept"].mean("seed")
@@ -86,8 +86,8 @@ def exponent_cells(dataset: xr.Dataset) -> xr.Dataset:
     """`ensemble` and `tangent` exponents of each cell in the ensemble's steepest window, and `whole`, the tangent's."""
     growth = dataset["growth"].isel(exponent=0)
     fit = stats.exponential_window(dataset["distance"], select="slope")
-    tangent = stats.exponents(growth, fit["start"], fit["stop"])
-    cells = {"ensemble": fit["exponent"], "tangent": tangent, "whole": stats.exponents(growth)}
+    tangent = stats.finite_time_exponents(growth, fit["start"], fit["stop"])
+    cells = {"ensemble": fit["exponent"], "tangent": tangent, "whole": stats.finite_time_exponents(growth)}
     return xr.Dataset({name: values.astype(float) for name, values in cells.items()})
 
 
@@ -143,8 +143,8 @@ def _transients(dataset: xr.Dataset, summary: xr.Dataset) -> list[findings.Findi
     """Each chaotic η that learns: whether the tangent exponent of the last quarter of the run is below the level."""
     growth, level, time = dataset["growth"].isel(exponent=0), summary.attrs["level"], dataset["time"].values
     first, last = float(time[len(time) // 4]), float(time[-1 - len(time) // 4])
-    early = stats.mean_interval(stats.exponents(growth, stop=first))
-    late = stats.mean_interval(stats.exponents(growth, start=last))
+    early = stats.mean_interval(stats.finite_time_exponents(growth, stop=first))
+    late = stats.mean_interval(stats.finite_time_exponents(growth, start=last))
     learns = summary["chaotic"] & (summary["reached_fraction"] == 1)
     found = []
     for eta in summary["learning_rate"].values[learns.values]:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from chaosjax import stats
-from chaosjax.plotting.edge_of_chaos import band, shade
+from chaosjax.plotting._edge_of_chaos import band, shade
 
 LINES = {
     "steepest": ("tab:red", "-"),

@@ -17,7 +17,7 @@ def ensembles(steps: int = STEPS) -> list[Row]:
     begun = time.perf_counter()
     problem = cj.supervised(cj.models.mlp([10], activation="sigmoid"), cj.datasets.iris())
     probes = {
-        "distance": cj.probes.shadow(copies=5, norm="l2", perturb="sphere", departure=True),
+        "distance": cj.probes.ensemble(copies=5, norm="l2", perturb="sphere", departure=True),
         "renormalised": cj.probes.benettin(copies=5),
         "growth": cj.probes.lyapunov(),
     }
@@ -48,7 +48,7 @@ def ensembles(steps: int = STEPS) -> list[Row]:
             span,
         )
     ]
-    found = cj.stats.compare(inside, benettin="renormalised")
+    found = cj.stats.compare_exponents(inside, benettin="renormalised")
     for name in ("ensemble", "benettin"):
         difference, low, high = (float(found[f"{name}_difference{end}"]) for end in ("", "_low", "_high"))
         note = f"mean of 10 seeds, 95 % interval [{low:.4f}, {high:.4f}] nats/step: directions still turn in the window"

@@ -97,7 +97,7 @@ def spectrum_of(name: str, reference: cj.systems.Reference, protocol: Protocol, 
     ds = cj.sweep(
         system, probes, {"seed": range(protocol.seeds)}, steps=transient + steps, stride=stride, progress=False
     )
-    exponents = cj.stats.exponents(ds.growth, start=transient) / reference.time_step
+    exponents = cj.stats.finite_time_exponents(ds.growth, start=transient) / reference.time_step
     mean = exponents.mean("seed").values
     error = exponents.std("seed", ddof=1).values / np.sqrt(protocol.seeds)
     seconds = time.perf_counter() - begun

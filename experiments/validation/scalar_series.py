@@ -47,7 +47,7 @@ def scalar_series() -> list[Row]:
         rows += [null(kind, name, estimator, values) for kind, values in noise().items()]
     dimension = cj.series.correlation_dimension
     rows.append(known("henon x", "correlation dimension", dimension, henon, 1.220, 0.05, "published 1.220 ± .036"))
-    zero_one = partial(cj.series.zero_one, key=jax.random.key(0))
+    zero_one = partial(cj.series.zero_one_test, key=jax.random.key(0))
     rows.append(known("logistic x", "0–1 test", zero_one, logistic, 1.0, 0.05))
     periodic = orbits(cj.systems.logistic(3.5), seeds)
     rows.append(known("logistic x, r = 3.5", "0–1 test", zero_one, periodic, 0.0, 0.05, relative=False))
@@ -70,7 +70,7 @@ def known(
 ) -> Row:
     """Mean over seeds; its standard error is theirs. The note says how many seeds' own intervals hold the reference."""
     begun = time.perf_counter()
-    found = cj.series.over(function, series)
+    found = cj.series.apply(function, series)
     seconds = time.perf_counter() - begun
     values = found.value
     covered = int(((found.low <= reference) & (found.high >= reference)).sum())
@@ -98,7 +98,7 @@ def known(
 def null(kind: str, estimator: str, function: Callable[..., Any], series: xr.DataArray) -> Row:
     """The fraction of series without an exponent that are given one."""
     begun = time.perf_counter()
-    found = cj.series.over(function, series)
+    found = cj.series.apply(function, series)
     seconds = time.perf_counter() - begun
     called = float(found.value.notnull().mean())
     reasons = sorted({cj.series.REASONS[int(code)] for code in np.unique(found.reason)})

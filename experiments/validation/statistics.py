@@ -36,7 +36,7 @@ def coverage_of_bootstrap(replicates: int) -> list[Row]:
 
 
 def coverage_of_batch_means(replicates: int) -> list[Row]:
-    """`stats.spectrum` on AR(1) growth."""
+    """`stats.lyapunov_spectrum` on AR(1) growth."""
     rows = []
     rng = np.random.default_rng(1)
     for correlation in (0.0, 0.8):
@@ -47,7 +47,7 @@ def coverage_of_batch_means(replicates: int) -> list[Row]:
         for t in range(length):
             values[t + 1] = correlation * values[t] + np.sqrt(1 - correlation**2) * rng.standard_normal(replicates)
         growth = xr.DataArray(0.3 + values, dims=("time", "seed"), coords={"time": np.arange(length + 1)})
-        found = stats.spectrum(growth)
+        found = stats.lyapunov_spectrum(growth)
         rows.append(_covered(f"batch means, AR({correlation})", found.low, found.high, 0.3, length, begun))
     return rows
 

@@ -46,7 +46,7 @@ def covariant() -> list[Row]:
     begun = time.perf_counter()
     cat = cj.systems.cat()
     found = jax.jit(
-        lambda key: cj.tangent.covariant(
+        lambda key: cj.tangent.covariant_vectors(
             cat, key, parameters(cat), k=2, transient=100, steps=1000, backward=100, unstable=1
         )
     )(jax.random.key(0))
@@ -59,7 +59,9 @@ def covariant() -> list[Row]:
     begun = time.perf_counter()
     henon = cj.systems.henon()
     found = jax.jit(
-        lambda key: cj.tangent.covariant(henon, key, parameters(henon), k=2, transient=500, steps=20_000, backward=500)
+        lambda key: cj.tangent.covariant_vectors(
+            henon, key, parameters(henon), k=2, transient=500, steps=20_000, backward=500
+        )
     )(jax.random.key(1))
     seconds = time.perf_counter() - begun
     frame = np.asarray(found.orthogonal_growth).mean(axis=0)
@@ -75,7 +77,7 @@ def singular() -> list[Row]:
     henon = cj.systems.henon()
     theta, key, steps = parameters(henon), jax.random.key(0), 10
     x = jnp.asarray([0.1, 0.1])
-    found = jax.jit(lambda x: cj.tangent.max_growth(henon, x, theta, key, 0, steps))(x)
+    found = jax.jit(lambda x: cj.tangent.singular_vectors(henon, x, theta, key, 0, steps))(x)
     propagator = np.eye(2)
     for _ in range(steps):
         propagator = np.asarray(jax.jacfwd(lambda x: henon.step(x, theta, None))(x)) @ propagator
@@ -119,7 +121,7 @@ def expansion() -> list[Row]:
 def finite_size() -> list[Row]:
     """FSLE at small distances: the exponent of the tent map."""
     begun = time.perf_counter()
-    probe = cj.probes.shadow(1e-10, copies=4)
+    probe = cj.probes.ensemble(1e-10, copies=4)
     ds = cj.sweep(cj.systems.logistic(), {"d": probe}, {"seed": range(200)}, steps=40, progress=False)
     found = cj.stats.finite_size_exponents(ds.d, thresholds=[1e-8, 1e-6, 1e-4])
     seconds = time.perf_counter() - begun
@@ -141,7 +143,7 @@ def benettin() -> list[Row]:
         probes = {"growth": cj.probes.benettin(1e-8, every=5)}
         steps = 20_000
         ds = cj.sweep(reference.system(), probes, {"seed": range(8)}, steps=steps, stride=100, progress=False)
-        exponents: xr.DataArray = cj.stats.exponents(ds.growth.isel(renormalised_copy=0), start=1000)
+        exponents: xr.DataArray = cj.stats.finite_time_exponents(ds.growth.isel(renormalised_copy=0), start=1000)
         error = float(exponents.std(ddof=1)) / math.sqrt(8)
         seconds = time.perf_counter() - begun
         known = reference.exponents[0]

@@ -1,0 +1,102 @@
+"""Datasets that are made, not read."""
+
+import numpy as np
+
+from chaosjax.datasets._classification import classification
+from chaosjax.datasets._dataset import Dataset
+
+
+def teacher_student(
+    *,
+    samples: int = 512,
+    test_samples: int = 512,
+    features: int = 20,
+    width: int = 4,
+    outputs: int = 1,
+    noise: float = 0.0,
+    seed: int = 0,
+) -> Dataset:
+    """Regression on a random tanh network: inputs [n, features], targets [n, outputs].
+
+        y = V tanh(W x / sqrt(features)) / sqrt(width) + noise * xi,    x, W, V, xi ~ N(0, 1)
+
+    with W [width, features] and V [outputs, width]. The noise is on the training targets only, so that the
+    test loss is the distance to the teacher itself.
+
+    Source: Saad and Solla, Phys. Rev. E 52, 4225 (1995), with tanh in place of erf.
+    """
+    _check_counts(samples=samples, test_samples=test_samples, features=features, width=width, outputs=outputs)
+    _check_noise(noise)
+    # One stream for each part: more samples or more noise leave the teacher as it is.
+    teacher, train, test, disturbance = (np.random.default_rng([seed, part]) for part in range(4))
+    hidden = teacher.standard_normal((features, width)) / np.sqrt(features)
+    readout = teacher.standard_normal((width, outputs)) / np.sqrt(width)
+    train_inputs = train.standard_normal((samples, features))
+    test_inputs = test.standard_normal((test_samples, features))
+    disturbances = noise * disturbance.standard_normal((samples, outputs))
+    return Dataset(
+        train_inputs,
+        np.tanh(train_inputs @ hidden) @ readout + disturbances,
+        test_inputs,
+        np.tanh(test_inputs @ hidden) @ readout,
+        outputs=outputs,
+        attrs={
+            "name": "teacher_student",
+            "source": "made",
+            "features": features,
+            "width": width,
+            "noise": noise,
+            "seed": seed,
+            "train_samples": samples,
+            "test_samples": test_samples,
+        },
+    )
+
+
+def spirals(
+    *,
+    samples: int = 400,
+    test_samples: int = 200,
+    classes: int = 2,
+    turns: float = 1.0,
+    noise: float = 0.02,
+    targets: str = "labels",
+    seed: int = 0,
+) -> Dataset:
+    """Interleaved spiral arms in the plane, one for each class; inputs [n, 2].
+
+        x = r (cos phi, sin phi) + noise * xi,    phi = 2 pi (turns * r + c / classes)
+
+    for class c, with r ~ U(0, 1) and xi ~ N(0, 1). Sample i belongs to class i mod classes.
+    targets: "labels", "one_hot" or "plus_minus_one".
+    """
+    _check_counts(samples=samples, test_samples=test_samples, classes=classes)
+    _check_noise(noise)
+
+    def arms(count: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        labels = np.arange(count) % classes
+        radius = generator.uniform(size=count)
+        angle = 2 * np.pi * (turns * radius + labels / classes)
+        points = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        return points + noise * generator.standard_normal((count, 2)), labels
+
+    return classification(
+        arms(samples, np.random.default_rng([seed, 0])),
+        arms(test_samples, np.random.default_rng([seed, 1])),
+        classes=classes,
+        scaling="raw",
+        targets=targets,
+        full_scale=None,
+        attrs={"name": "spirals", "source": "made", "turns": turns, "noise": noise, "seed": seed},
+    )
+
+
+def _check_counts(**counts: int) -> None:
+    for argument, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{argument}={count} must be at least 1")
+
+
+def _check_noise(noise: float) -> None:
+    if not noise >= 0:
+        raise ValueError(f"noise={noise} must be 0 or more: it is a standard deviation")

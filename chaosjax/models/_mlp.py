@@ -1,0 +1,84 @@
+"""Multilayer perceptrons."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
+from math import prod, sqrt
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from chaosjax.models._initializers import activation as named_activation
+from chaosjax.models._initializers import initializer
+
+NARROW = 32
+"""Layers with no more inputs or outputs than this run with samples along the last axis, where a CPU vectorises:
+1.3 to 1.9 times the steps a second at widths around 10, and a loss of a quarter on 64 by 64."""
+
+
+class MLP(nnx.Module):
+    """``h ← φ(h W + b)`` through the hidden layers, then a linear layer; inputs of any shape are flattened."""
+
+    def __init__(
+        self,
+        in_shape: Sequence[int],
+        out_features: int,
+        *,
+        widths: Sequence[int],
+        activation: str | Callable[[Array], Array],
+        init: str,
+        init_scale: float,
+        use_bias: bool,
+        rngs: nnx.Rngs,
+    ):
+        sizes = [prod(in_shape), *widths, out_features]
+        kernel_init = initializer(init, init_scale)
+        self.activation = named_activation(activation)
+        self.scales = tuple(1 / sqrt(size) if init == "ntk" else 1.0 for size in sizes[:-1])
+        self.layers = nnx.List(
+            nnx.Linear(a, b, use_bias=use_bias, kernel_init=kernel_init, rngs=rngs) for a, b in pairwise(sizes)
+        )
+        self.samples_last = all(min(a, b) <= NARROW for a, b in pairwise(sizes))
+
+    def __call__(self, inputs: Float[Array, "n ..."]) -> Float[Array, "n outputs"]:
+        h = inputs.reshape(inputs.shape[0], -1)
+        h = h.T if self.samples_last else h
+        for i, (layer, scale) in enumerate(zip(self.layers, self.scales, strict=True)):
+            h = h if scale == 1.0 else h * scale
+            h = _samples_last(layer, h) if self.samples_last else layer(h)
+            if i < len(self.layers) - 1:
+                h = self.activation(h)
+        return h.T if self.samples_last else h
+
+
+def _samples_last(layer: nnx.Linear, h: Float[Array, "inputs n"]) -> Float[Array, "outputs n"]:
+    product = jnp.einsum("io,in->on", layer.kernel[...], h)
+    return product if layer.bias is None else product + layer.bias[...][:, None]
+
+
+def mlp(
+    widths: Sequence[int] = (64,),
+    activation: str | Callable[[Array], Array] = "tanh",
+    init: str = "normal",
+    init_scale: float = 1.0,
+    use_bias: bool = True,
+) -> Callable[..., nnx.Module]:
+    """A multilayer perceptron of any depth; input and output widths follow from the data.
+
+    Args:
+        widths: the hidden widths; () is a linear model.
+        activation: a name (tanh, sigmoid, relu, gelu, …) or a function.
+        init: "normal" N(0, σ²), "lecun" N(0, σ²/n), "he" N(0, 2σ²/n), or "ntk" (N(0, σ²) with 1/√n in the
+            layer); σ = `init_scale`. Biases start at 0.
+
+    Raises:
+        ValueError: for an unknown name, a width below 1, or a scale that is not positive.
+    """
+    if any(width != int(width) or width < 1 for width in widths):
+        raise ValueError(f"mlp: widths={list(widths)} must be positive integers")
+    named_activation(activation)
+    initializer(init, init_scale)
+    return partial(
+        MLP, widths=tuple(widths), activation=activation, init=init, init_scale=init_scale, use_bias=use_bias
+    )

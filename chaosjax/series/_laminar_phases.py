@@ -1,0 +1,83 @@
+"""Statistics of laminar phases: intermittency."""
+
+import math
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Int
+
+from chaosjax.series._embedding import checked
+from chaosjax.series._estimate import first_reason
+from chaosjax.series._runs import run_lengths
+
+
+class Laminar(NamedTuple):
+    """Laminar phases, lengths in samples; all NaN wherever `reason` is not 0 (see `REASONS`).
+
+    `number`, `mean` (with the 95 % interval `low`, `high`), `longest` and `ccdf` are those of complete phases;
+    `fraction` is the laminar part of all samples; `ccdf` entry k is the fraction of phases of 2^k samples or more.
+    """
+
+    number: Float[Array, ""]
+    mean: Float[Array, ""]
+    low: Float[Array, ""]
+    high: Float[Array, ""]
+    longest: Float[Array, ""]
+    fraction: Float[Array, ""]
+    ccdf: Float[Array, " octave"]
+    reason: Int[Array, ""]
+
+
+def laminar_phases(
+    x: Float[Array, " n"],
+    threshold: float | Float[Array, ""],
+    *,
+    period: int = 1,
+    reference: float | Float[Array, ""] | None = None,
+    min_length: int = 1,
+) -> Laminar:
+    r"""Measure the quiet phases of a series that is interrupted by bursts.
+
+    Sample t is laminar where it nearly repeats itself, or stays near a `reference`:
+
+    .. math:: |x_{t+p} - x_t| < \mathtt{threshold} \quad\text{or}\quad |x_t - \mathtt{reference}| < \mathtt{threshold}
+
+    A phase is a maximal run of at least `min_length` such samples. One that touches either end of x is incomplete
+    and not counted, which favours short phases unless they are all much shorter than x. How the mean length and its
+    distribution scale with the distance ε from the onset tells the kinds of intermittency apart: mean ∝ ε^(−1/2)
+    with a longest phase (type I), ∝ 1/ε with an exponential tail (III), and length^(−3/2) (on-off).
+
+    The interval of the mean is the normal one of independent phases, NaN below two; the mean of none is NaN.
+    Cost: O(n).
+
+    Args:
+        threshold: in units of x, an array to vary it under vmap.
+        period: p, the period of the laminar orbit; not used with a `reference`.
+
+    Raises:
+        ValueError: a `period` or `min_length` below 1, or a series not longer than `period` + 1.
+
+    Source: Pomeau, Manneville, Commun. Math. Phys. 74 (1980) 189; Heagy, Platt, Hammel, Phys. Rev. E 49 (1994) 1140.
+    """
+    x, _ = checked(x, 1, 1)
+    if period < 1 or min_length < 1 or x.size <= period + 1:
+        raise ValueError(
+            f"need period >= 1, min_length >= 1 and more than period + 1 samples, got {period}, {min_length}, {x.size}"
+        )
+    deviation = x[period:] - x[:-period] if reference is None else x - reference
+    quiet = jnp.abs(deviation) < threshold
+    lengths = run_lengths(quiet)
+    index = jnp.arange(quiet.size)
+    complete = (index < quiet.size - 1) & (index - lengths >= 0) & (lengths >= min_length)
+    lengths = jnp.where(complete, lengths, 0)
+
+    number = jnp.sum(complete).astype(x.dtype)
+    mean = jnp.sum(lengths) / number
+    variance = jnp.sum(jnp.where(complete, (lengths - mean) ** 2, 0.0)) / (number - 1)
+    margin = 1.96 * jnp.sqrt(variance / number)
+    octaves = 2 ** jnp.arange(math.ceil(math.log2(x.size)))
+    ccdf = jnp.sum(lengths[None] >= octaves[:, None], axis=1) / number
+    reason = first_reason((~jnp.isfinite(x).all(), "not finite"))
+    measures = (number, mean, mean - margin, mean + margin, jnp.max(lengths), jnp.mean(quiet, dtype=x.dtype), ccdf)
+    return Laminar(*(jnp.where(reason == 0, measure, jnp.nan).astype(x.dtype) for measure in measures), reason=reason)

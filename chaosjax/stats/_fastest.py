@@ -1,0 +1,121 @@
+"""The learning rate of fastest training, and what chaos gains."""
+
+import numpy as np
+import xarray as xr
+
+from chaosjax.stats._bootstrap import bootstrap, named
+from chaosjax.stats._checks import require_dims, sort_log_axis
+from chaosjax.stats._first_passage import first_passage
+
+
+def fastest(
+    accuracy: xr.DataArray,
+    threshold: float | xr.DataArray = 0.9,
+    axis: str = "learning_rate",
+    over: str = "seed",
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> xr.Dataset:
+    r"""Return the value of `axis` with the shortest mean training time to a threshold.
+
+    .. math:: η^* = \arg\min_η \langle \min(\tau_η, T) \rangle
+
+    with the restricted mean of `training_time` over `over`, so that a learning rate is not fast because most
+    seeds failed there. Both intervals resample whole seeds and search again each time. η* is known to the
+    spacing of the grid at best, even where its interval has no width, and the time, being the least of
+    several noisy means, is biased low.
+
+    Returns `fastest` (a grid value, for `.sel`) and `training_time` (steps), each with `_low` and `_high`,
+    `reached_fraction` there, and `censored` (some seed did not reach it there: the time is a lower bound).
+    NaN, and the attribute `reason`, where no seed reached the threshold anywhere.
+
+    Raises:
+        ValueError: a missing or empty dimension, or an axis with values that are not positive.
+    """
+    require_dims(accuracy, "accuracy", "time", axis, over)
+    passage = first_passage(sort_log_axis(accuracy, "accuracy", axis), threshold)
+    cells, grid, horizon = passage["restricted_time"], passage[axis], passage.attrs["horizon"]
+
+    def shortest(cells: xr.DataArray) -> xr.DataArray:
+        least = cells.mean(over).min(axis)
+        return least.where(least < horizon)
+
+    def location(cells: xr.DataArray) -> xr.DataArray:
+        return cells.mean(over).idxmin(axis).where(shortest(cells).notnull()).pipe(np.log)
+
+    time = bootstrap(shortest, cells, over, resamples, confidence, seed)
+    time = time.clip(accuracy["time"].values[0], horizon, keep_attrs=True)
+    ends = np.exp(bootstrap(location, cells, over, resamples, confidence, seed)).clip(grid.min(), grid.max())
+    found = time["estimate"].notnull()
+    at = cells.mean(over).argmin(axis)
+    # exp(log(η)) is not η: the estimate must be the grid's own value.
+    ends["estimate"] = grid.isel({axis: at}).drop_vars(axis).where(found)
+    units = grid.attrs.get("units", "1")
+    result = xr.merge(
+        [
+            named(ends, "fastest", long_name=f"{axis} of fastest training", units=units),
+            named(time, "training_time", long_name=f"mean training time at the fastest {axis}", units="step"),
+        ]
+    )
+    reached = passage["reached"].mean(over).isel({axis: at}).drop_vars(axis)
+    result["reached_fraction"], result["censored"] = reached, reached < 1
+    result.attrs = time.attrs | {"axis": axis, "horizon": horizon}
+    if not bool(found.all()):
+        result.attrs["reason"] = f"no {over} reached the threshold before step {horizon}"
+    return result
+
+
+def speed_up(
+    accuracy: xr.DataArray,
+    onset: float | xr.DataArray,
+    threshold: float | xr.DataArray = 0.9,
+    axis: str = "learning_rate",
+    over: str = "seed",
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> xr.Dataset:
+    r"""Return how much faster training is at the best chaotic learning rate than at the best other.
+
+    .. math:: \frac{\min_{η < η_c} T_η}{\min_{η \ge η_c} T_η}, \quad T_η = \langle \min(\tau_η, T) \rangle
+
+    with the restricted mean of `training_time`. Below 1 chaos is slower. Where the fastest learning rate is
+    chaotic this is the gain of the fastest over the best non-chaotic one. The interval resamples whole seeds
+    and searches both minima again each time, at the given `onset`.
+
+    Returns `speed_up` with `_low` and `_high`; and for `chaotic` and `non_chaotic` the best value of `axis`,
+    its `_time` (steps) and `_reached`, the fraction of seeds that reached the threshold: where that is below
+    1 for the non-chaotic one only, the speed-up is a lower bound. NaN, and the attribute `reason`, where one
+    side of the onset has no grid value, no seed reached the threshold on either side, or a time is 0.
+
+    Raises:
+        ValueError: a missing or empty dimension.
+    """
+    require_dims(accuracy, "accuracy", "time", axis, over)
+    passage = first_passage(accuracy, threshold)
+    cells, horizon = passage["restricted_time"], passage.attrs["horizon"]
+    onset = xr.DataArray(onset)
+    sides = {"chaotic": passage[axis] >= onset, "non_chaotic": passage[axis] < onset}
+
+    def ratio(cells: xr.DataArray) -> xr.DataArray:
+        mean = cells.mean(over)
+        chaotic, non_chaotic = (mean.where(side).min(axis) for side in sides.values())
+        defined = (chaotic > 0) & (non_chaotic > 0) & ((chaotic < horizon) | (non_chaotic < horizon))
+        return (non_chaotic / chaotic).where(defined).pipe(np.log)
+
+    interval = bootstrap(ratio, cells, over, resamples, confidence, seed)
+    result = named(np.exp(interval), "speed_up", long_name="speed-up by chaos", units="1")
+    mean, reached = cells.mean(over), passage["reached"].mean(over)
+    for name, side in sides.items():
+        times = mean.where(side)
+        result[name] = times.idxmin(axis)
+        result[f"{name}_time"] = times.min(axis)
+        result[f"{name}_time"].attrs = {"long_name": f"mean training time at {name} {axis}", "units": "step"}
+        result[f"{name}_reached"] = reached.where(passage[axis] == result[name]).max(axis)
+    result.attrs = interval.attrs | {"axis": axis, "horizon": horizon}
+    if bool(result["speed_up"].isnull().any()):
+        result.attrs["reason"] = (
+            f"one side of onset={onset.values} has no {axis}, none reached the threshold, or a time is 0"
+        )
+    return result

@@ -1,0 +1,173 @@
+"""A Lyapunov spectrum with its errors, and what follows from it: dimension, entropy, convergence."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import xarray as xr
+from scipy.stats import t as student
+
+from chaosjax.stats._checks import require_dims
+from chaosjax.stats._finite_time_exponents import Bound, finite_time_exponents
+
+
+def lyapunov_spectrum(
+    growth: xr.DataArray,
+    start: Bound = None,
+    stop: Bound = None,
+    batches: int = 20,
+    error: float | None = None,
+    confidence: float = 0.95,
+    time_step: float = 1.0,
+) -> xr.Dataset:
+    r"""Return exponents over (start, stop] with standard errors by batch means and a verdict of convergence.
+
+    The window is cut into `batches` equal parts (a remainder is left out at its start); with λ_b the exponent of
+    part b and B their number, :math:`s^2 = \frac{1}{B(B-1)} \sum_b (λ_b - \bar λ)^2`, and the interval is
+    :math:`\bar λ ± t_{B-1} s`. It holds when parts are longer than the growth's correlations, and for an orbit
+    that has forgotten its start: give a `start` after the transient.
+
+    Args:
+        growth: ``[..., time, (exponent)]``, as `probes.lyapunov` and `probes.benettin` record it.
+        error: standard error that counts as converged; None asks for none.
+        time_step: length of a step in units of time, for flows.
+
+    Returns:
+        `exponents`, `standard_error`, `low`, `high` (nats per step, or per unit time); `correlation` (of neighbouring
+        parts) and `drift` (second half minus first, in its standard errors); `converged`: the error is
+        reached, \|drift\| < 3, and correlation below :math:`2/\sqrt B`. With an ``exponent`` dimension also `sum`,
+        `kaplan_yorke` and `entropy_bound`.
+
+    Raises:
+        ValueError: no time dimension, bad bounds, fewer records in the window than batches, batches below 4.
+
+    Source: Flegal, Jones, Ann. Statist. 38 (2010) 1034 (batch means).
+    """
+    require_dims(growth, "growth", "time")
+    if batches < 4:
+        raise ValueError(f"batches={batches} must be at least 4")
+    times = growth["time"].values
+    first = times[0] if start is None else start
+    last = times[-1] if stop is None else stop
+    inside = np.flatnonzero((times > first) & (times <= last))
+    length = len(inside) // batches
+    if length < 1:
+        raise ValueError(f"{len(inside)} records in ({first}, {last}] cannot be cut into {batches} batches")
+    bounds = np.append(inside[len(inside) - batches * length] - 1, inside[-1] - length * np.arange(batches)[::-1])
+    edges = [int(times[i]) for i in bounds]
+    parts = xr.concat([finite_time_exponents(growth, a, b) for a, b in pairwise(edges)], "batch", coords="minimal")
+    parts = parts.transpose(..., "batch") / time_step
+    mean = parts.mean("batch", skipna=False)
+    standard_error = parts.std("batch", ddof=1, skipna=False) / np.sqrt(batches)
+    reach = student.ppf(0.5 + confidence / 2, batches - 1) * standard_error
+    half = batches // 2
+    drift = parts[..., batches - half :].mean("batch", skipna=False) - parts[..., :half].mean("batch", skipna=False)
+    centred = parts - mean
+    correlation = (centred[..., 1:].values * centred[..., :-1].values).sum(-1)
+    variance = (centred**2).sum("batch", skipna=False)
+    result = xr.Dataset(
+        {"exponents": mean, "standard_error": standard_error, "low": mean - reach, "high": mean + reach}
+    )
+    result["correlation"] = xr.zeros_like(mean) + np.divide(
+        correlation, variance, out=np.zeros(mean.shape), where=np.asarray(variance) > 0
+    )
+    scale = (2 * standard_error).where(standard_error > 0, np.inf)
+    result["drift"] = drift / scale
+    result["converged"] = (
+        (standard_error <= (np.inf if error is None else error))
+        & (abs(result["drift"]) < 3)
+        & (result["correlation"] < 2 / np.sqrt(batches))
+    )
+    units = "nats/step" if time_step == 1 else "nats/time"
+    for name in ("exponents", "standard_error", "low", "high"):
+        result[name].attrs = {"long_name": name.replace("_", " "), "units": units}
+    if "exponent" in mean.dims:
+        result["sum"] = mean.sum("exponent", skipna=False)
+        result["kaplan_yorke"] = kaplan_yorke(mean)
+        result["entropy_bound"] = entropy_bound(mean)
+    return result
+
+
+def kaplan_yorke(exponent: xr.DataArray, dim: str = "exponent") -> xr.DataArray:
+    r"""Return the Kaplan–Yorke dimension, :math:`j + \sum_{i \le j} λ_i / |λ_{j+1}|`, j the last with a sum ≥ 0.
+
+    0 where the first exponent is negative. NaN where the sum of all exponents given is not negative: more are
+    needed (or, if these are all, the volume does not shrink and the dimension is that of the phase space).
+
+    Raises:
+        ValueError: no dimension `dim`.
+
+    Source: Kaplan, Yorke, Lect. Notes Math. 730 (1979) 204.
+    """
+    require_dims(exponent, "exponent", dim)
+    descending = -np.sort(-np.moveaxis(exponent.values, exponent.get_axis_num(dim), -1), axis=-1)
+    sums = np.cumsum(descending, axis=-1)
+    count = np.sum(np.cumprod(sums >= 0, axis=-1), axis=-1)
+    enough = count < descending.shape[-1]
+    following = np.minimum(count, descending.shape[-1] - 1)
+    reached = np.where(count > 0, np.take_along_axis(sums, np.maximum(count - 1, 0)[..., None], -1)[..., 0], 0.0)
+    next_one = np.take_along_axis(descending, following[..., None], -1)[..., 0]
+    dimension = np.where(enough, count + reached / np.where(enough, np.abs(next_one), 1), np.nan)
+    known = np.isfinite(descending).all(axis=-1)
+    template = exponent.isel({dim: 0}, drop=True)
+    return template.copy(data=np.where(known, dimension, np.nan)).assign_attrs(
+        long_name="Kaplan–Yorke dimension", units="1"
+    )
+
+
+def entropy_bound(exponent: xr.DataArray, dim: str = "exponent") -> xr.DataArray:
+    r"""Return :math:`\sum_{λ_i > 0} λ_i`, an upper bound of the Kolmogorov–Sinai entropy, in nats per step.
+
+    Pesin: equal to it where the invariant measure is smooth along unstable directions. A lower bound of the bound
+    where not all positive exponents are given.
+
+    Raises:
+        ValueError: no dimension `dim`.
+
+    Source: Ruelle, Bol. Soc. Bras. Mat. 9 (1978) 83; Pesin, Russ. Math. Surv. 32 (1977) 55.
+    """
+    require_dims(exponent, "exponent", dim)
+    positive = xr.where(exponent > 0, exponent, exponent * 0)  # keeps NaN
+    return positive.sum(dim, skipna=False).assign_attrs(long_name="entropy bound", units="nats/step")
+
+
+def window_exponents(growth: xr.DataArray, window: int) -> xr.DataArray:
+    r"""Return finite-time exponents over consecutive windows of `window` steps, ``[..., window_end, ...]``.
+
+    Their distribution (``.quantile``, ``.std``, ``(… > 0).mean``) is that of the finite-time exponents; with window
+    the stride it is that of `local_exponents`. A remainder at the end is left out.
+
+    Raises:
+        ValueError: no time dimension, a window that is no multiple of the stride, or none that fits.
+    """
+    require_dims(growth, "growth", "time")
+    times = growth["time"].values
+    ends = np.arange(times[0] + window, times[-1] + 1, window) if window > 0 else np.empty(0)
+    if not len(ends) or not np.isin(ends, times).all():
+        raise ValueError(f"window={window} must be a multiple of the records' stride, at most {times[-1] - times[0]}")
+    parts = [finite_time_exponents(growth, int(end) - window, int(end)) for end in ends]
+    return xr.concat(parts, xr.DataArray(ends, dims="window_end", name="window_end"), coords="minimal").assign_attrs(
+        long_name=f"finite-time Lyapunov exponent over {window} steps", units="nats/step"
+    )
+
+
+def converged(name: str, error: float, start: float = 0, batches: int = 20) -> Callable[[xr.Dataset], bool]:
+    """``until=converged("growth", 1e-3)``: ends a sweep once every living cell's exponents have that standard error.
+
+    Args:
+        name: the record to watch, of `probes.lyapunov` or `probes.benettin`.
+        error: largest standard error by batch means, in nats per step.
+        start: end of the transient.
+
+    A run that may stop whenever it likes what it sees is biased; the verdict of `lyapunov_spectrum` asked here
+    includes drift and correlation, and needs `batches` records at least, so it cannot stop at once.
+    """
+
+    def done(ds: xr.Dataset) -> bool:
+        growth = ds[name]
+        if int((growth["time"] > start).sum()) < 2 * batches:
+            return False
+        dead = growth.isel(time=-1).isnull()
+        return bool((lyapunov_spectrum(growth, start=start, batches=batches, error=error)["converged"] | dead).all())
+
+    return done
