@@ -1,4 +1,4 @@
-"""The only time loop: a system, its probes and two clocks."""
+"""One cell of a sweep: its start, one block of its time loop, and its records."""
 
 import zlib
 from collections.abc import Iterator, Mapping
@@ -25,17 +25,58 @@ class Carry(NamedTuple):
 
 
 def start(system: System, probes: Probes, key: PRNGKeyArray, theta: Theta) -> Carry:
-    """The first phase point and the probes' first memories.
+    """Make the first phase point and the probes' first memories.
 
     A probe's random numbers depend on the key and the probe's name alone, so adding a probe changes no other.
+
+    Raises:
+        ValueError: for a phase point with complex coordinates, or a probe's own objection.
     """
     x = _strong(system.init(jax.random.fold_in(key, 0), theta))
+    if any(jnp.issubdtype(leaf.dtype, jnp.complexfloating) for leaf in jax.tree.leaves(x)):
+        raise ValueError("the phase point has complex leaves; keep real and imaginary parts as float leaves")
     memories = {}
     for name, probe in probes.items():
         with named(name):
             own_key = jax.random.fold_in(key, zlib.crc32(name.encode()))
             memories[name] = _strong(probe.init(own_key, x, {**probe.theta, **theta}))
     return Carry(x, memories)
+
+
+def block(
+    system: System,
+    probes: Probes,
+    carry: Carry,
+    t: Int[Array, ""],
+    theta: Theta,
+    noise_key: PRNGKeyArray,
+    *,
+    stride: int,
+) -> tuple[Carry, dict[str, Any]]:
+    """Record at t, then take `stride` steps: the body of every time loop.
+
+    ``x[t+1] = step(x[t], theta, noise(noise_key, t))``. The record and the step from the same t share one
+    `Transition`; the other steps only update, so nothing that a record needs is computed at a step without one.
+
+    Returns:
+        the carry at ``t + stride`` and the records at t, by probe name.
+    """
+    probes = _in_order(probes)
+
+    def at(carry: Carry, t: Array) -> Transition:
+        return _transition(system, probes, carry, t, theta, noise_key)
+
+    transition = at(carry, t)
+    _ = transition.y  # before any branch of a probe's: what is first computed in one would not exist outside
+    recorded, records = _emit(probes, carry, transition)
+    carry = _follow(probes, recorded, transition)
+    if stride > 1:
+
+        def step(carry: Carry, t: Array) -> tuple[Carry, None]:
+            return _follow(probes, carry, at(carry, t)), None
+
+        carry, _ = lax.scan(step, carry, t + jnp.arange(1, stride, dtype=jnp.int32))
+    return carry, records
 
 
 def advance(
@@ -49,33 +90,18 @@ def advance(
     blocks: int,
     stride: int,
 ) -> tuple[Carry, dict[str, Any]]:
-    """`blocks` times: a record at t = t0 + i·stride, then `stride` steps.
-
-    ``x[t+1] = step(x[t], theta, noise(noise_key, t))``. The outer scan records, the inner one only updates; no
-    branch decides between them, so nothing that a record needs is computed at a step without one. The record
-    and the step from the same t share one `Transition`. Pure: jit, vmap and differentiate it at will.
+    """Run `blocks` blocks: a record at t = t0 + i·stride, then `stride` steps. Pure: jit, vmap, differentiate it.
 
     Returns:
         the carry at ``t0 + blocks·stride`` and the records by probe name, ``[blocks, ...]``. The record of
         that last time is `observe`'s.
     """
 
-    def at(carry: Carry, t: Array) -> Transition:
-        return Transition(system, t, carry.x, theta, system.noise(noise_key, t), noise_key)
-
-    def step(carry: Carry, t: Array) -> tuple[Carry, None]:
-        return _follow(probes, carry, at(carry, t)), None
-
-    def block(carry: Carry, t: Array) -> tuple[Carry, dict[str, Any]]:
-        transition = at(carry, t)
-        carry, records = _emit(probes, carry, transition)
-        carry = _follow(probes, carry, transition)
-        if stride > 1:
-            carry, _ = lax.scan(step, carry, t + jnp.arange(1, stride, dtype=jnp.int32))
-        return carry, records
+    def one(carry: Carry, t: Array) -> tuple[Carry, dict[str, Any]]:
+        return block(system, probes, carry, t, theta, noise_key, stride=stride)
 
     times = jnp.asarray(t0, jnp.int32) + stride * jnp.arange(blocks, dtype=jnp.int32)
-    return lax.scan(block, carry, times)
+    return lax.scan(one, carry, times)
 
 
 def observe(
@@ -86,10 +112,23 @@ def observe(
     theta: Theta,
     noise_key: PRNGKeyArray,
 ) -> dict[str, Any]:
-    """The records at time t, without a step: the last entry of a run."""
-    t = jnp.asarray(t, jnp.int32)
-    transition = Transition(system, t, carry.x, theta, system.noise(noise_key, t), noise_key)
+    """Read the records at time t, without a step: the last entry of a run."""
+    probes = _in_order(probes)
+    transition = _transition(system, probes, carry, jnp.asarray(t, jnp.int32), theta, noise_key)
     return _emit(probes, carry, transition)[1]
+
+
+def _in_order(probes: Probes) -> Probes:
+    """By name, so that no order in which probes are given can change a bit."""
+    return dict(sorted(probes.items()))
+
+
+def _transition(
+    system: System, probes: Probes, carry: Carry, t: Int[Array, ""], theta: Theta, noise_key: PRNGKeyArray
+) -> Transition:
+    members = {name: probe.members(carry.memories[name]) for name, probe in probes.items() if probe.members is not None}
+    linearized = any(probe.cost.tangents and probe.cost.start == 0 for probe in probes.values())
+    return Transition(system, t, carry.x, theta, noise_key, members, linearized)
 
 
 def _emit(probes: Probes, carry: Carry, transition: Transition) -> tuple[Carry, dict[str, Any]]:
@@ -105,13 +144,15 @@ def _follow(probes: Probes, carry: Carry, transition: Transition) -> Carry:
     memories = {}
     for name, probe in probes.items():
         with named(name):
-            memories[name] = alike(probe.update(carry.memories[name], transition), carry.memories[name])
+            images = () if probe.members is None else (transition.images[name],)
+            update: Any = probe.update
+            memories[name] = alike(update(carry.memories[name], transition, *images), carry.memories[name])
     return Carry(alike(transition.y, carry.x), memories)
 
 
 @contextmanager
 def named(name: str) -> Iterator[None]:
-    """Puts a probe's name in front of what it objects to."""
+    """Put a probe's name in front of what it objects to."""
     try:
         yield
     except ValueError as error:

@@ -17,25 +17,7 @@ def enable_x64() -> None:
     jax.config.update("jax_enable_x64", True)
 
 
-def use_cpu_devices(count: int | None = None) -> None:
-    """Splits the CPU into devices (default: one per core), over which `sweep` spreads its cells.
-
-    On a GPU or TPU this changes nothing that is computed there.
-
-    Raises:
-        RuntimeError: if JAX has started already; call this first in a program.
-    """
-    count = count or os.cpu_count() or 1
-    try:
-        jax.config.update("jax_num_cpu_devices", count)
-    except RuntimeError as error:
-        if jax.config.read("jax_num_cpu_devices") != count:
-            raise RuntimeError("use_cpu_devices: JAX has started already; call it before making any array") from error
-
-
-def configure(
-    x64: bool = True, matmul: str | None = None, deterministic: bool = False, cpu_devices: int | None = 1
-) -> None:
+def configure(x64: bool = True, matmul: str | None = None, deterministic: bool = False) -> None:
     """Sets all of a program's numerics at once; call it first.
 
     Args:
@@ -43,14 +25,12 @@ def configure(
         matmul: precision of float32 matrix products on accelerators ("highest", "tensorfloat32", …; None keeps
             JAX's default).
         deterministic: asks XLA for run-to-run determinism on a GPU (slower scatters).
-        cpu_devices: number of CPU devices, see `use_cpu_devices`; None: one per core.
     """
     if deterministic:
         flags = os.environ.get("XLA_FLAGS", "")
         os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
     jax.config.update("jax_enable_x64", x64)
     jax.config.update("jax_default_matmul_precision", matmul)
-    use_cpu_devices(cpu_devices)
 
 
 def working_dtype() -> np.dtype:
@@ -67,12 +47,10 @@ def describe() -> dict[str, str | bool]:
     }
 
 
-def rounding_of(u: Float[Array, " d"], delta: Float[Array, "copies d"]) -> Float[Array, ""]:
-    """Relative error with which ``u + delta`` holds the perturbation: ``‖(u + δ) − u − δ‖₁ / ‖δ‖₁``, 0 for δ = 0.
-
-    The sum is made here, in the dtype of u, exactly as the perturbed copies are made.
-    """
-    realised = (u[None] + delta) - u[None]
+def rounding_of(
+    u: Float[Array, " d"], delta: Float[Array, "copies d"], perturbed: Float[Array, "copies d"]
+) -> Float[Array, ""]:
+    """Relative error with which `perturbed` holds ``u + δ``: ``‖perturbed − u − δ‖₁ / ‖δ‖₁``, 0 for δ = 0."""
     size = jnp.sum(jnp.abs(delta))
-    error = jnp.sum(jnp.abs(realised - delta))
+    error = jnp.sum(jnp.abs((perturbed - u[None]) - delta))
     return jnp.where(size == 0, 0.0, error / jnp.where(size == 0, 1.0, size))

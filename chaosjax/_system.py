@@ -1,19 +1,54 @@
 """A (random) dynamical system as a record of pure functions, and its phase space as a flat vector."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 Theta = Mapping[str, Any]
 """Control parameters by name: scalars inside a cell of a sweep."""
 
 
-def no_noise(key: PRNGKeyArray, t: Array) -> None:
+@runtime_checkable
+class FirstPoint(Protocol):
+    """Makes the first phase point."""
+
+    def __call__(self, key: PRNGKeyArray, theta: Theta, /) -> PyTree: ...
+
+
+@runtime_checkable
+class Step(Protocol):
+    """The map: one step of a phase point under one noise."""
+
+    def __call__(self, x: PyTree, theta: Theta, noise: Any, /) -> PyTree: ...
+
+
+@runtime_checkable
+class Noise(Protocol):
+    """Draws the noise of the step from t."""
+
+    def __call__(self, key: PRNGKeyArray, t: Int[Array, ""], /) -> Any: ...
+
+
+@runtime_checkable
+class Loss(Protocol):
+    """The loss at a phase point, over the samples of a noise or, for None, over all."""
+
+    def __call__(self, x: PyTree, theta: Theta, noise: Any, /) -> Float[Array, ""]: ...
+
+
+@runtime_checkable
+class Reading(Protocol):
+    """An array read off a phase point."""
+
+    def __call__(self, x: PyTree, theta: Theta, /) -> Array: ...
+
+
+def no_noise(key: PRNGKeyArray, t: Int[Array, ""]) -> None:
     """The noise of a deterministic map."""
     return
 
@@ -39,15 +74,20 @@ class System(NamedTuple):
         attrs: plain values that say what the system is; they reach the provenance of every result.
     """
 
-    init: Callable[..., PyTree]
-    step: Callable[..., PyTree]
-    noise: Callable[..., Any] = no_noise
-    loss: Callable[..., Array] | None = None
+    init: FirstPoint
+    step: Step
+    noise: Noise = no_noise
+    loss: Loss | None = None
     params: Callable[[PyTree], PyTree] = _identity
-    metrics: Mapping[str, Callable[..., Array]] = {}
-    outputs: Callable[..., Float[Array, "n outputs"]] | None = None
+    metrics: Mapping[str, Reading] = {}
+    outputs: Reading | None = None
     theta: Mapping[str, float | None] | None = None
     attrs: Mapping[str, Any] = {}
+
+    def __repr__(self) -> str:
+        theta = "any" if self.theta is None else ", ".join(self.theta)
+        told = ", ".join(f"{name}={value}" for name, value in self.attrs.items() if isinstance(value, str))
+        return f"System({told + '; ' if told else ''}theta: {theta})"
 
 
 def phase(x: PyTree) -> tuple[Float[Array, " d"], Callable[[Float[Array, " d"]], PyTree]]:
@@ -72,5 +112,26 @@ def phase(x: PyTree) -> tuple[Float[Array, " d"], Callable[[Float[Array, " d"]],
 
 
 def alike(new: PyTree, old: PyTree) -> PyTree:
-    """`new` in the dtypes of `old`, as what a loop carries must have."""
-    return jax.tree.map(lambda a, b: lax.convert_element_type(a, jnp.result_type(b)), new, old)
+    """`new` in the dtypes of `old`, as what a loop carries must have.
+
+    Raises:
+        ValueError: where another structure, another shape, or a lossy conversion (a float kept as an integer, a
+            complex number as a real one) would change what is carried.
+    """
+    if jax.tree.structure(new) != jax.tree.structure(old):
+        raise ValueError(f"a step must keep the structure: {jax.tree.structure(old)} became {jax.tree.structure(new)}")
+    return jax.tree.map(_alike, new, old)
+
+
+def _alike(new: Any, old: Any) -> Array:
+    before, after = jnp.result_type(old), jnp.result_type(new)
+    if jnp.shape(new) != jnp.shape(old):
+        raise ValueError(f"a step must keep the shapes: {jnp.shape(old)} became {jnp.shape(new)}")
+    if jnp.issubdtype(before, jnp.number) and jnp.issubdtype(after, jnp.number):
+        for kind in (jnp.inexact, jnp.complexfloating):
+            if jnp.issubdtype(after, kind) and not jnp.issubdtype(before, kind):
+                raise ValueError(
+                    f"a step must keep the dtypes: {before} became {after}, which would be cut at every step; "
+                    f"start from {after}"
+                )
+    return lax.convert_element_type(new, before)

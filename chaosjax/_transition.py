@@ -1,20 +1,42 @@
 """One step of a system, seen lazily: what no probe asks for is never traced, what two ask for is traced once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
 from functools import cached_property
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from chaosjax._jumps import require_differentiable
-from chaosjax._system import System, Theta, phase
+from chaosjax._system import System, Theta, alike, phase
+
+
+class Members(NamedTuple):
+    """Phase points that a probe wants stepped beside x.
+
+    Attributes:
+        points: a leading axis of n members on every leaf of x.
+        streams: the stream of each member's noise: 0 is the noise of x, others are independent of it and of each
+            other; None: all 0.
+        start: before this time they are left where they are.
+    """
+
+    points: PyTree
+    streams: Int[np.ndarray, " n"] | None = None
+    start: int = 0
 
 
 class Transition:
     """The step ``x -> y`` at time t, alive only while a program is traced.
+
+    x and all members are stepped in one batched call, x first: a member that equals x has an image that equals y, bit
+    by bit, and nothing depends on which probe asks first.
 
     Attributes:
         t: the time, an int32 scalar that no batching ever touches, so ``lax.cond`` on it stays a branch.
@@ -23,23 +45,34 @@ class Transition:
         noise: the noise of this step.
     """
 
-    def __init__(self, system: System, t: Array, x: PyTree, theta: Theta, noise: Any, noise_key: Any = None):
+    def __init__(
+        self,
+        system: System,
+        t: Int[Array, ""],
+        x: PyTree,
+        theta: Theta,
+        noise_key: Any,
+        members: Mapping[str, Members] | None = None,
+        linearized: bool = False,
+    ):
+        """A step of `system`; `linearized`: a probe will push tangents, so y is made with the tangent map."""
         self.system = system
         self.t = t
         self.x = x
         self.theta = theta
-        self.noise = noise
+        self.noise = system.noise(noise_key, t)
         self._noise_key = noise_key
-        self._adopted = False
+        self._members = dict(members or {})
+        self._linearized = linearized
+        # traced once however often it is asked for, by JAX's own cache; inlined, it leaves no call in the program
+        self._step = jax.jit(system.step, inline=True)
 
     def step(self, x: PyTree) -> PyTree:
         """The image of any phase point under the map of this moment."""
-        return self.system.step(x, self.theta, self.noise)
+        return self._step(x, self.theta, self.noise)
 
-    def redraw(self, stream: Array | int) -> Any:
+    def redraw(self, stream: Int[Array, ""] | int) -> Any:
         """What the noise of this step would be in another, independent stream: 1, 2, …"""
-        if self._noise_key is None:
-            raise ValueError("redraw needs the key of the noise: give Transition(..., noise_key=...)")
         return self.system.noise(jax.random.fold_in(self._noise_key, stream), self.t)
 
     def fork(self) -> "Transition":
@@ -50,23 +83,20 @@ class Transition:
         """
         return copy(self)
 
-    @cached_property
+    @property
     def y(self) -> PyTree:
         """The phase point after the step."""
-        return self._linearized[1] if "_linearized" in self.__dict__ else self.step(self.x)
-
-    def adopt(self, y: PyTree) -> None:
-        """Takes a probe's own image of x for y, so that the step is not computed twice. The first one counts.
-
-        It counts even where a record has asked for y before: x must not part from the probe's copy by rounding.
-        """
-        if not self._adopted:
-            self.__dict__["y"], self._adopted = y, True
+        return self._stepped[0]
 
     @property
+    def images(self) -> dict[str, PyTree]:
+        """The members' images, by the name of their probe."""
+        return self._stepped[1]
+
+    @cached_property
     def push(self) -> Callable[[Float[Array, " d"]], Float[Array, " d"]]:
         """The tangent map ``v -> (d step / d u) v`` at x, in the coordinates of `phase`."""
-        return self._linearized[0]
+        return self._stepped[2] or self._linearize()[1]
 
     def require_differentiable(self) -> None:
         """Refuses a step with jumps that `push` would not see.
@@ -76,17 +106,6 @@ class Transition:
         """
         u, chart = phase(self.x)
         require_differentiable(lambda u: phase(self.step(chart(u)))[0], u)
-
-    @cached_property
-    def _linearized(self) -> tuple[Callable, PyTree]:
-        u, chart = phase(self.x)
-
-        def image(u):
-            y = self.step(chart(u))
-            return phase(y)[0], y
-
-        _, push, y = jax.linearize(image, u, has_aux=True)
-        return push, y
 
     @cached_property
     def params(self) -> PyTree:
@@ -151,3 +170,66 @@ class Transition:
     def _gradient(self, noise: Any) -> PyTree:
         u, chart = phase(self.x)
         return self.system.params(chart(jax.grad(self._field(noise))(u)))
+
+    @cached_property
+    def _stepped(self) -> tuple[PyTree, dict[str, PyTree], Callable | None]:
+        """y, the members' images and, where it was made on the way, the tangent map at x."""
+        groups = self._members
+        starts = sorted({0, *(members.start for members in groups.values())})
+        if not groups and self._linearized:
+            y, push = self._linearize()
+            return y, {}, push
+        if len(starts) == 1:
+            return *self._together(groups), None
+
+        def until(time: int) -> Callable[[], tuple[PyTree, dict[str, PyTree]]]:
+            begun = {name: members for name, members in groups.items() if members.start <= time}
+            waiting = {name: members.points for name, members in groups.items() if members.start > time}
+            return lambda: alike(_added(self._together(begun), waiting), (self.x, points))
+
+        points = {name: members.points for name, members in groups.items()}
+        begun = jnp.sum(jnp.asarray(starts, jnp.int32) <= self.t) - 1
+        return *lax.switch(begun, [until(time) for time in starts]), None
+
+    def _together(self, groups: Mapping[str, Members]) -> tuple[PyTree, dict[str, PyTree]]:
+        """The images of x and of all members, from one call."""
+        if not groups:
+            return self.step(self.x), {}
+        every = [members.points for members in groups.values()]
+        points = jax.tree.map(lambda x, *parts: jnp.concatenate([x[None], *parts]), self.x, *every)
+        counts = [jax.tree.leaves(part)[0].shape[0] for part in every]
+        if all(members.streams is None for members in groups.values()):
+            images = jax.vmap(self.step)(points)
+        else:
+            parts = zip(groups.values(), counts, strict=True)
+            streams = [np.zeros(n, int) if members.streams is None else members.streams for members, n in parts]
+            noises = self._noises(np.concatenate([[0], *streams]))
+            images = jax.vmap(lambda x, noise: self._step(x, self.theta, noise))(points, noises)
+        ends = np.cumsum([1, *counts])
+        own = [jax.tree.map(lambda leaf, a=a, b=b: leaf[a:b], images) for a, b in pairwise(ends)]
+        return jax.tree.map(lambda leaf: leaf[0], images), dict(zip(groups, own, strict=True))
+
+    def _noises(self, streams: Int[np.ndarray, " n"]) -> PyTree:
+        """The noise of each stream, one behind the other; stream 0 is that of x."""
+        others, place = np.unique(streams[streams != 0], return_inverse=True)
+        drawn = jax.vmap(self.redraw)(jnp.asarray(others))
+        index = np.zeros(len(streams), int)
+        index[streams != 0] = 1 + place
+        return jax.tree.map(lambda own, rest: jnp.concatenate([own[None], rest])[index], self.noise, drawn)
+
+    def _linearize(self) -> tuple[PyTree, Callable[[Float[Array, " d"]], Float[Array, " d"]]]:
+        u, chart = phase(self.x)
+
+        def image(u: Float[Array, " d"]) -> tuple[Float[Array, " d"], PyTree]:
+            y = self.step(chart(u))
+            return phase(y)[0], y
+
+        _, push, y = jax.linearize(image, u, has_aux=True)
+        return y, push
+
+
+def _added(
+    stepped: tuple[PyTree, dict[str, PyTree]], waiting: Mapping[str, PyTree]
+) -> tuple[PyTree, dict[str, PyTree]]:
+    y, images = stepped
+    return y, {**images, **waiting}

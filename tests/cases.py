@@ -182,7 +182,7 @@ def probes_for(name: str, every: bool = False) -> dict[str, cj.Probe]:
     probes |= {
         "parameters": cj.probes.metric(lambda params: ravel_pytree(params)[0], dims=("parameter",)),
         "distance": cj.probes.ensemble(radius=1e-3, copies=2, spaces=spaces, departure=True),
-        "late": cj.probes.ensemble(radius=1e-3, copies=2, start=8),
+        "late": cj.probes.delayed(8, cj.probes.ensemble(radius=1e-3, copies=2)),
         "renormalised": cj.probes.benettin(radius=1e-3, every=2),
         "weights": cj.probes.weights(),
         "travel": cj.probes.travel(),

@@ -14,7 +14,7 @@ import jaxtyping
 import pytest
 
 CHECKED = (
-    "_cell _linalg _minibatch models _plan _precision _probe probes _problem _program series _store _system systems "
+    "_cell _linalg _minibatch models _precision _probe probes _problem _engine _results _run series _system systems "
     "tangent _training _transition"
 ).split()
 
@@ -54,7 +54,7 @@ def interrupt(monkeypatch):
     """Makes the next sweeps stop with `Interrupted` once chunk number `after` is written, its checkpoint not."""
 
     def arm(after: int) -> None:
-        store = importlib.import_module("chaosjax._store").Store
+        store = importlib.import_module("chaosjax._results").Store
         save, seen = store.save, []
 
         def stop(self, checkpoint):

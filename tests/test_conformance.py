@@ -1,7 +1,5 @@
 """Systems with their probes: what must not change a bit, and what may change by rounding."""
 
-import importlib
-
 import jax
 import numpy as np
 import pytest
@@ -10,7 +8,6 @@ from conftest import Interrupted
 
 import chaosjax as cj
 
-SWEEP = importlib.import_module("chaosjax._sweep")  # the package's attribute of that name is the function
 CLOCKS = {"steps": 12, "stride": 3, "cells_per_batch": 4, "progress": False}
 
 
@@ -37,19 +34,13 @@ def probes(name, request):
 
 @pytest.fixture(scope="module")
 def whole(case, probes):
-    """Six cells in batches of four on one device, in one chunk."""
-    return cj.sweep(case.system, probes, case.axes, **CLOCKS, chunk=5, devices=jax.devices()[:1])
+    """Six cells in batches of four by one thread, in one chunk."""
+    return cj.sweep(case.system, probes, case.axes, **CLOCKS, chunk=5, threads=1)
 
 
-def test_devices_chunks_and_interruptions_change_no_bit(case, probes, whole, interrupt, tmp_path, monkeypatch):
-    programs = {}
-
-    def trace_once(*args, **options):  # the resumed run gets the interrupted one's programs: half the compile time
-        return programs.setdefault("all", None) or programs.update(all=trace(*args, **options)) or programs["all"]
-
-    trace = SWEEP.trace
-    monkeypatch.setattr(SWEEP, "trace", trace_once)
-    run = {**CLOCKS, "chunk": 2, "devices": jax.devices()[:4], "store": tmp_path / "store"}
+def test_threads_chunks_interruptions_and_the_order_of_probes_change_no_bit(case, probes, whole, interrupt, tmp_path):
+    run = {**CLOCKS, "chunk": 2, "threads": 4, "store": tmp_path / "store"}
+    probes = dict(reversed(probes.items()))
     interrupt(after=2)
     with pytest.raises(Interrupted):
         cj.sweep(case.system, probes, case.axes, **run)

@@ -148,7 +148,7 @@ def test_a_diverged_cell_is_data_and_disturbs_no_other():
         ({"axes": {"learning_rate": [0.1], "seed": [0.5]}}, "'seed' must hold integers"),
         ({"stride": 4}, "stride=4 does not divide steps=6"),
         ({"noise": "none"}, "noise='none' must be 'common' or 'independent'"),
-        ({"cells_per_batch": 0}, "cells_per_batch=0 must be a positive integer"),
+        ({"cells_per_batch": 0}, "cells_per_batch=0 must be an integer of at least 1"),
         ({"system": SYSTEM._replace(loss=None)}, "probe 'loss': this System has no loss"),
         ({"probes": {"m": cj.probes.metric("acuracy")}}, "probe 'm': the system has no metric 'acuracy'; it has: "),
         ({"probes": {"time": cj.probes.loss()}}, "'time' is the name of an axis or of sweep's own"),

@@ -1,6 +1,6 @@
 """Instruments, one a file."""
 
-from chaosjax._probe import every, reading
+from chaosjax._probe import delayed, every, reading
 from chaosjax.probes._ablation import ablation
 from chaosjax.probes._alive import alive
 from chaosjax.probes._benettin import benettin
@@ -18,6 +18,7 @@ __all__ = [
     "ablation",
     "alive",
     "benettin",
+    "delayed",
     "ensemble",
     "every",
     "gali",

@@ -4,7 +4,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from chaosjax._probe import Probe, reading
+from chaosjax._checks import check_count
+from chaosjax._probe import Cost, Probe, reading
 from chaosjax._system import phase
 from chaosjax._transition import Transition
 
@@ -23,8 +24,7 @@ def ablation(side_by_side: int = 16) -> Probe:
 
     Source: Danovski, Soriano, Lacasa, Front. Complex Syst. 2:1367957 (2024), figure 5.
     """
-    if side_by_side != int(side_by_side) or side_by_side < 1:
-        raise ValueError(f"ablation: side_by_side={side_by_side!r} must be a positive integer")
+    side_by_side = check_count("side_by_side", side_by_side)
 
     def read(transition: Transition) -> Float[Array, " weights"]:
         w = transition.project(phase(transition.x)[0])
@@ -38,4 +38,6 @@ def ablation(side_by_side: int = 16) -> Probe:
         losses = lax.map(without, jnp.arange(count), batch_size=batch)
         return losses[: w.size] - losses[-1]
 
-    return reading(read, ("weight",), long_name="loss change without the weight", units="nats")
+    return reading(
+        read, ("weight",), Cost(losses_per_weight=1), long_name="loss change without the weight", units="nats"
+    )

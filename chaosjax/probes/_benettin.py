@@ -7,17 +7,22 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from chaosjax._probe import Probe
+from chaosjax._checks import check_count
+from chaosjax._probe import Cost, Probe
 from chaosjax._system import Theta, phase
-from chaosjax._transition import Transition
+from chaosjax._transition import Members, Transition
 from chaosjax.probes._norms import named_norm
-from chaosjax.probes._perturbation import Ensemble, Where, check_rounding, describe_where, displacements, perturbation
+from chaosjax.probes._perturbation import Copies, Where, check_rounding, describe_where, displacements, perturbation
 
 
 class Benettin(NamedTuple):
-    """The ensemble, the radius it is brought back to, its distances then, and what it has grown by since."""
+    """The copies, the radius they are brought back to, and what they have grown by since the last record.
 
-    ensemble: Ensemble
+    Attributes:
+        distance: what the copies' distances were when growth was last counted.
+    """
+
+    copies: Copies
     radius: Float[Array, ""]
     distance: Float[Array, " copies"]
     growth: Float[Array, " copies"]
@@ -31,19 +36,19 @@ def benettin(
     perturb: str = "sphere",
     where: str | Where = "params",
 ) -> Probe:
-    """Growth of perturbed copies that are brought back to distance ε from their reference every `every` steps.
+    """Growth of perturbed copies that are brought back to distance ε from the trajectory every `every` steps.
 
-    ``g ← g + ln(d_i / d_i')``, d_i' the distance realised at the last renormalisation and d_i the distance now; then
-    ``x_i ← x_0 + (ε / d_i)(x_i − x_0)``. Record: g in nats since the last record, ``[renormalised_copy]``, 0 at the
-    first; its sum over a window by the steps in it is the window's largest exponent (`stats.finite_time_exponents`).
-    It is the tangent's up to terms of order d (nonlinearity) and of order ``rounding / ε``. Where a step has no
-    derivative, or a memory too large for its tangent, this is the instrument; else take `lyapunov`.
+    ``g ← g + ln(d_i / d_i')``, d_i' the distance when growth was last counted and d_i the distance now; at the times of
+    renormalisation then ``x_i ← x + (ε / d_i)(x_i − x)``. Record: g in nats since the last record,
+    ``[renormalised_copy]``, 0 at the first; its sum over a window divided by the steps in it is the window's largest
+    exponent (`stats.finite_time_exponents`). It is the tangent's up to terms of order d (nonlinearity) and of order
+    ``rounding / ε``. This is the instrument where a step has no derivative, or its tangent needs too much memory; else
+    take `lyapunov`. Copies differ in their first direction alone and soon agree; float32 needs radii of 1e-3 and more.
 
-    Cost: `copies` more steps a step. Copies differ in their first direction alone and soon agree; float32 needs
-    radii of 1e-3 and more.
+    Cost: `copies` more steps per step.
 
     Args:
-        every: steps between renormalisations: the distance must stay small in between. A record renormalises too.
+        every: steps between renormalisations: the distance must stay small in between. Records change nothing.
         radius, copies, norm, perturb, where: as in `ensemble`.
 
     Raises:
@@ -53,50 +58,52 @@ def benettin(
     """
     measure = named_norm(norm)
     perturbed = perturbation(radius, copies, norm, perturb, where)
-    if every != int(every) or every < 1:
-        raise ValueError(f"every={every!r} must be a positive integer number of steps")
+    every = check_count("every", every, what="steps between renormalisations")
 
     def init(key: PRNGKeyArray, x: PyTree, theta: Theta) -> Benettin:
-        ensemble = perturbed(key, x, theta)
-        distance = measure(displacements(ensemble.points))
+        made = perturbed(key, x, theta)
+        distance = measure(displacements(made.points, x))
         target = jnp.asarray(theta.get("radius", radius), distance.dtype)
-        return Benettin(ensemble, target, distance, jnp.zeros_like(distance))
+        return Benettin(made, target, distance, jnp.zeros_like(distance))
 
-    def renormalise(m: Benettin) -> Benettin:
-        u = jax.vmap(lambda x: phase(x)[0])(m.ensemble.points)
-        displacement = u[1:] - u[:1]
-        distance = measure(displacement)
-        near = u[:1] + displacement * (m.radius / distance)[:, None]
-        charted = jax.vmap(lambda x, u: phase(x)[1](u))(m.ensemble.points, jnp.concatenate([u[:1], near]))
-        growth = m.growth + jnp.log(distance / m.distance)
-        return Benettin(m.ensemble._replace(points=charted), m.radius, measure(near - u[:1]), growth)
+    def counted(m: Benettin, x: PyTree) -> Benettin:
+        distance = measure(displacements(m.copies.points, x))
+        return m._replace(distance=distance, growth=m.growth + jnp.log(distance / m.distance))
 
-    def update(m: Benettin, transition: Transition) -> Benettin:
-        points = jax.vmap(transition.step)(m.ensemble.points)
-        transition.adopt(jax.tree.map(lambda leaf: leaf[0], points))
-        m = m._replace(ensemble=m.ensemble._replace(points=points))
+    def renormalised(m: Benettin, x: PyTree) -> Benettin:
+        m = counted(m, x)
+        u, _ = phase(x)
+        near = u[None] + displacements(m.copies.points, x) * (m.radius / m.distance)[:, None]
+        points = jax.vmap(lambda point, v: phase(point)[1](v))(m.copies.points, near)
+        return m._replace(copies=m.copies._replace(points=points), distance=measure(near - u[None]))
+
+    def update(m: Benettin, transition: Transition, images: PyTree) -> Benettin:
+        m = m._replace(copies=m.copies._replace(points=images))
         if every == 1:
-            return renormalise(m)
-        return lax.cond((transition.t + 1) % every == 0, renormalise, lambda m: m, m)
+            return renormalised(m, transition.y)
+        due = (transition.t + 1) % every == 0
+        return lax.cond(due, lambda m: renormalised(m, transition.y), lambda m: m, m)
 
-    def emit(m: Benettin, transition: Transition):
-        m = renormalise(m)
+    def emit(m: Benettin, transition: Transition) -> tuple[Benettin, Float[Array, " copies"]]:
+        m = counted(m, transition.x)
         return m._replace(growth=jnp.zeros_like(m.growth)), m.growth
 
     return Probe(
         init,
         update,
         emit,
+        members=lambda m: Members(m.copies.points),
         dims=("renormalised_copy",),
         attrs={
             "long_name": "growth of renormalised copies since the last record",
             "units": "nats",
             "norm": norm,
             "copies": int(copies),
-            "every_steps": int(every),
+            "every_steps": every,
             "perturb": perturb,
             "where": describe_where(where),
         },
         theta={"radius": radius},
-        check=lambda m: check_rounding(m.ensemble.rounding),
+        check=lambda m: check_rounding(m.copies.rounding),
+        cost=Cost(steps=copies),
     )

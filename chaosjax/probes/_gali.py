@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from chaosjax._checks import check_count
 from chaosjax._linalg import unbatched
-from chaosjax._probe import Probe
+from chaosjax._probe import Cost, Probe
 from chaosjax._system import Theta, phase
 from chaosjax._transition import Transition
 
@@ -54,8 +55,7 @@ def gali(k: int = 2, piecewise: bool = False) -> Probe:
 
     Source: Skokos, Bountis, Antonopoulos, Physica D 231 (2007) 30; SALI: Skokos, J. Phys. A 34 (2001) 10029.
     """
-    if k != int(k) or k < 2:
-        raise ValueError(f"gali: k={k!r} must be an integer of at least 2, as one vector alone is never aligned")
+    k = check_count("k", k, least=2, what="number of vectors; one alone is never aligned")
 
     def init(key: PRNGKeyArray, x: PyTree, theta: Theta) -> Deviations:
         u, _ = phase(x)
@@ -88,6 +88,7 @@ def gali(k: int = 2, piecewise: bool = False) -> Probe:
         attrs={
             "long_name": f"logarithm of GALI_{k}" + (" and of SALI" if k == 2 else ""),
             "units": "nats",
-            "k": int(k),
+            "k": k,
         },
+        cost=Cost(tangents=k),
     )

@@ -1,6 +1,6 @@
 """The loss along the trajectory."""
 
-from chaosjax._probe import Probe, reading
+from chaosjax._probe import Cost, Probe, reading
 
 
 def loss(minibatch: bool = False) -> Probe:
@@ -13,4 +13,4 @@ def loss(minibatch: bool = False) -> Probe:
     """
     if minibatch:
         return reading(lambda transition: transition.batch_loss, long_name="minibatch loss", units="nats")
-    return reading(lambda transition: transition.loss, long_name="loss", units="nats")
+    return reading(lambda transition: transition.loss, cost=Cost(losses=1), long_name="loss", units="nats")

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from chaosjax._checks import check_count
 from chaosjax._linalg import unbatched
-from chaosjax._probe import Probe
+from chaosjax._probe import Cost, Probe
 from chaosjax._system import Theta, phase
 from chaosjax._transition import Transition
 
@@ -32,14 +33,16 @@ def lyapunov(k: int = 1, every: int = 1, piecewise: bool = False) -> Probe:
     NaN while training goes on means a step without a finite derivative: Adam has none where a gradient is exactly 0,
     unless it is given an ``eps_root``.
 
-    Cost: one linearization and k Jacobian-vector products a step, memory k·d numbers. Float32 is enough: no
+    A frame that was made long ago may know nothing of a direction that has since contracted below rounding: for a
+    window that begins late, ``delayed(start, lyapunov())`` makes it there.
+
+    Cost: one linearization and k Jacobian-vector products per step, memory k·d numbers. Float32 is enough: no
     small radius is involved.
 
     Args:
         k: number of exponents, at most the dimension of the phase space.
         every: steps between orthonormalisations. Vectors must neither overflow nor become parallel in between:
             1 is safe, 5–10 saves QR time at large k. A record always orthonormalises.
-
         piecewise: accept a step that jumps (sign, argmax, round, conversions to integers): the exponent is then that
             of the smooth pieces, and says nothing of the jumps.
 
@@ -48,10 +51,8 @@ def lyapunov(k: int = 1, every: int = 1, piecewise: bool = False) -> Probe:
 
     Source: Benettin, Galgani, Giorgilli, Strelcyn, Meccanica 15 (1980) 9; Shimada, Nagashima (1979).
     """
-    if k != int(k) or k < 1:
-        raise ValueError(f"lyapunov: k={k!r} must be a positive integer")
-    if every != int(every) or every < 1:
-        raise ValueError(f"lyapunov: every={every!r} must be a positive integer number of steps")
+    k = check_count("k", k, what="number of exponents")
+    every = check_count("every", every, what="steps between orthonormalisations")
 
     def init(key: PRNGKeyArray, x: PyTree, theta: Theta) -> Frame:
         u, _ = phase(x)
@@ -80,9 +81,10 @@ def lyapunov(k: int = 1, every: int = 1, piecewise: bool = False) -> Probe:
         attrs={
             "long_name": "tangent growth since the last record",
             "units": "nats",
-            "k": int(k),
-            "every_steps": int(every),
+            "k": k,
+            "every_steps": every,
         },
+        cost=Cost(tangents=k),
     )
 
 

@@ -1,7 +1,7 @@
-"""Perturbed copies of a phase point, with their reference at index 0: what every ensemble instrument starts from."""
+"""Perturbed copies of a phase point: what every ensemble instrument starts from."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -9,25 +9,35 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from chaosjax._checks import check_count
 from chaosjax._precision import ROUNDING_TOLERANCE, rounding_of
-from chaosjax._system import Theta, alike, phase
-from chaosjax._transition import Transition
+from chaosjax._system import Theta, phase
 from chaosjax.probes._norms import named_norm
 
 Where = Callable[[tuple[str, ...]], bool]
+"""Whether the coordinates of a leaf of x are chosen, by the leaf's path."""
 
 
-class Ensemble(NamedTuple):
-    """Phase points ``[1 + copies, ...]``, the reference first, and how faithfully the perturbation was realised."""
+class Copies(NamedTuple):
+    """Phase points ``x + δ_i``, ``[copies, ...]``, and how faithfully the perturbation was realised.
+
+    Attributes:
+        rounding: relative error of the realised perturbation; infinite for a radius above 0 that the dtype holds as 0.
+    """
 
     points: PyTree
     rounding: Float[Array, ""]
 
 
-def perturbation(
-    radius: float, copies: int, norm: str, perturb: str, where: str | Where
-) -> Callable[[PRNGKeyArray, PyTree, Theta], Ensemble]:
-    """``(key, x, theta) -> Ensemble`` of x and `copies` points ``x + δ_i``; the arguments are those of `ensemble`.
+@runtime_checkable
+class Perturb(Protocol):
+    """Makes perturbed copies of a phase point."""
+
+    def __call__(self, key: PRNGKeyArray, x: PyTree, theta: Theta, /) -> Copies: ...
+
+
+def perturbation(radius: float, copies: int, norm: str, perturb: str, where: str | Where) -> Perturb:
+    """``(key, x, theta) -> Copies`` of x: `copies` points ``x + δ_i``; the arguments are those of `ensemble`.
 
     The control parameter ``radius``, where it is given, overrides the radius.
 
@@ -37,54 +47,32 @@ def perturbation(
     measure = named_norm(norm)
     if perturb not in _DRAWS:
         raise ValueError(f"perturb={perturb!r} is not known; choose from {', '.join(_DRAWS)}")
-    if copies != int(copies) or copies < 1:
-        raise ValueError(f"copies={copies!r} must be a positive integer")
+    check_count("copies", copies)
     check_where(where)
     if not (np.isfinite(radius) and radius >= 0):
         raise ValueError(f"radius={radius!r} must be finite and not negative")
 
-    def init(key: PRNGKeyArray, x: PyTree, theta: Theta) -> Ensemble:
+    def init(key: PRNGKeyArray, x: PyTree, theta: Theta) -> Copies:
         u, chart = phase(x)
         mask = jnp.asarray(chosen(x, where), u.dtype)
         draw = _DRAWS[perturb](key, (copies, u.size), u.dtype) * mask[None]
         if perturb == "sphere":
             draw = draw / measure(draw)[:, None]
-        delta = jnp.asarray(theta.get("radius", radius), u.dtype) * draw
-        ensemble = jnp.concatenate([u[None], u[None] + delta])
-        return Ensemble(jax.vmap(chart)(ensemble), rounding_of(u, delta))
+        asked = theta.get("radius", radius)
+        held = jnp.asarray(asked, u.dtype)
+        # behind the barrier, or the compiler would cancel u in (u + δ) − u where it knows u
+        u, delta = lax.optimization_barrier((u, held * draw))
+        perturbed = lax.optimization_barrier(u[None] + delta)
+        lost = (jnp.asarray(asked) != 0) & (held == 0)
+        rounding = jnp.where(lost, jnp.inf, rounding_of(u, delta, perturbed))
+        return Copies(jax.vmap(chart)(perturbed), rounding)
 
     return init
 
 
-def placed_at(
-    start: int, place: Callable[[PyTree, PyTree, Theta], PyTree], update: Callable[[PyTree, Transition], PyTree]
-) -> Callable[[PyTree, Transition], PyTree]:
-    """`update` for a memory that the step to t = `start` makes by ``place(m, y, theta)``; before, only x is stepped.
-
-    The branches are on the clock, which nothing batches: what is not taken costs nothing.
-    """
-
-    def placed(m: PyTree, transition: Transition) -> PyTree:
-        def follow(m):
-            here = transition.fork()
-            return alike((update(m, here), here.y), (m, transition.x))
-
-        def wait(m):
-            y = alike(transition.fork().y, transition.x)
-            arrives = transition.t + 1 == start
-            return lax.cond(arrives, lambda: alike(place(m, y, transition.theta), m), lambda: m), y
-
-        m, y = lax.cond(transition.t >= start, follow, wait, m)
-        transition.adopt(y)
-        return m
-
-    return placed
-
-
-def displacements(points: PyTree) -> Float[Array, "copies d"]:
-    """``u_i − u_0`` of the copies in an ensemble, in the coordinates of `phase`."""
-    u = jax.vmap(lambda x: phase(x)[0])(points)
-    return u[1:] - u[:1]
+def displacements(points: PyTree, x: PyTree) -> Float[Array, "copies d"]:
+    """``u_i − u`` of the points from x, in the coordinates of `phase`."""
+    return jax.vmap(lambda point: phase(point)[0])(points) - phase(x)[0][None]
 
 
 def check_where(where: str | Where) -> None:
@@ -117,14 +105,19 @@ def describe_where(where: str | Where) -> str:
     return where if isinstance(where, str) else getattr(where, "__qualname__", "predicate")
 
 
-def check_rounding(rounding: Float[Array, " cells"]) -> None:
+def check_rounding(rounding: Float[np.ndarray, " cells"]) -> None:
     """Refuses a radius that the dtype cannot hold.
 
     Raises:
         ValueError: if rounding distorts a perturbation by more than `precision.ROUNDING_TOLERANCE`.
     """
     values = np.asarray(rounding)
-    worst = float(np.max(values[np.isfinite(values)], initial=0.0))
+    worst = float(np.max(values[~np.isnan(values)], initial=0.0))
+    if np.isinf(worst):
+        raise ValueError(
+            f"radius: {values.dtype} holds it as 0. Call enable_x64() first, take a larger radius (or 0 itself), "
+            "or measure with probes.lyapunov, which needs none"
+        )
     if worst > ROUNDING_TOLERANCE:
         raise ValueError(
             f"radius: {values.dtype} rounding distorts the perturbation by {worst:.0%} (at most "

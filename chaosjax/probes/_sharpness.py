@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from chaosjax._linalg import lanczos
-from chaosjax._probe import Probe
+from chaosjax._probe import Cost, Probe
 from chaosjax._system import Theta, phase
 from chaosjax._transition import Transition
 
@@ -68,4 +68,5 @@ def sharpness(k: int = 1, tolerance: float = 1e-3, max_products: int = 50) -> Pr
             "k": k,
             "tolerance": tolerance,
         },
+        cost=Cost(products=max_products),
     )

@@ -11,10 +11,9 @@ from chaosjax._transition import Transition
 
 
 class Travel(NamedTuple):
-    """The coordinates at t = 0 and at the last time seen, and the length of each one's way between the two."""
+    """The coordinates at t = 0, and the length of each one's way since."""
 
     first: Float[Array, " d"]
-    last: Float[Array, " d"]
     distance: Float[Array, " d"]
 
 
@@ -22,24 +21,21 @@ def travel() -> Probe:
     """Displacement ``Δw = w(t) − w(0)`` and distance ``Dw = Σ_{s<t} |w(s+1) − w(s)|`` of each parameter.
 
     Records: ``_displacement`` and ``_distance``, each ``[weight]``, 0 at t = 0. ``|Δw| ≤ Dw``, with equality for a
-    weight that never turned back. The sum is over every step, whatever the stride. Cost: next to nothing, memory 3·d.
+    weight that never turned back. The sum is over every step, whatever the stride. Cost: next to nothing, memory 2·d.
 
     Source: Danovski, Soriano, Lacasa, Front. Complex Syst. 2:1367957 (2024), figure 5.
     """
 
     def init(key: PRNGKeyArray, x: PyTree, theta: Theta) -> Travel:
         u, _ = phase(x)
-        return Travel(u, u, jnp.zeros_like(u))
+        return Travel(u, jnp.zeros_like(u))
 
-    # looks back from x, not ahead to y: another probe's y may yet be adopted
     def update(m: Travel, transition: Transition) -> Travel:
-        u, _ = phase(transition.x)
-        return Travel(m.first, u, m.distance + jnp.abs(u - m.last))
+        return m._replace(distance=m.distance + jnp.abs(phase(transition.y)[0] - phase(transition.x)[0]))
 
-    def emit(m: Travel, transition: Transition):
-        m = update(m, transition)
+    def emit(m: Travel, transition: Transition) -> tuple[Travel, dict[str, Array]]:
         return m, {
-            "displacement": transition.project(m.last - m.first),
+            "displacement": transition.project(phase(transition.x)[0] - m.first),
             "distance": transition.project(m.distance),
         }
 

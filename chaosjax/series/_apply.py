@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from jax import lax
 
-from chaosjax._plan import batch_size_for
+from chaosjax._engine import batch_size_for
 from chaosjax.series._estimate import REASONS
 
 BLOCK = 256
@@ -49,7 +49,7 @@ def apply(
         raise ValueError(f"batch_size={batch_size} must be at least 1, or None")
     n, lead = cells.sizes[dim], cells.dims[:-1]
     rows = cells.values.astype(jnp.result_type(float)).reshape(-1, n)
-    size = batch_size or batch_size_for(n * min(n, BLOCK) * rows.itemsize, len(rows), jax.devices()[:1])
+    size = batch_size or batch_size_for(n * min(n, BLOCK) * rows.itemsize, len(rows), jax.devices()[0], 1)
     # Padded to whole batches, so that every series is computed by the same program.
     padded = np.concatenate([rows, np.repeat(rows[-1:], -len(rows) % size, axis=0)])
     batches = padded.reshape(ceil(len(rows) / size), size, n)

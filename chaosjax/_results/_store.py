@@ -3,37 +3,21 @@
 import errno
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 import zarr
-from jaxtyping import PyTree
 from zarr.storage import MemoryStore
 
+from chaosjax._results._checkpoint import Checkpoint
+from chaosjax._results._variables import Variable
+from chaosjax._run import Clock
+
 _CHECKPOINTS = "checkpoints"
-
-
-class Variable(NamedTuple):
-    """A record's shape and dtype over ``[cells, time, ...]`` and what is said about it."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    dims: tuple[str, ...]
-    attrs: Mapping[str, Any]
-
-
-class Checkpoint(NamedTuple):
-    """Where an interrupted run goes on: at record `index`, with the leaves' bytes, after `seconds` of work."""
-
-    index: int
-    data: np.ndarray
-    seconds: float
 
 
 class Store:
@@ -52,7 +36,7 @@ class Store:
         cls,
         path: str | Path | None,
         axes: Mapping[str, np.ndarray],
-        times: np.ndarray,
+        clock: Clock,
         variables: Mapping[str, Variable],
         chunk: int,
         attrs: Mapping[str, Any],
@@ -62,36 +46,20 @@ class Store:
         Raises:
             OSError: if it cannot be written.
         """
-        location = MemoryStore() if path is None else Path(path)
-        # made beside and moved into place, so that a store is whole or not there
-        partial = location.with_name(f"{location.name}.partial") if isinstance(location, Path) else location
-        with _writing(location):
-            group = zarr.create_group(partial, attributes=dict(attrs), overwrite=True)
-            for name, values in {**axes, "time": times}.items():
-                group.create_array(name, data=values, dimension_names=(name,), attributes=_coordinate_attrs(name))
-            cells = tuple(len(values) for values in axes.values())
-            for name, variable in variables.items():
-                own = variable.shape[1:]
-                group.create_array(
-                    name,
-                    shape=(*cells, len(times), *own),
-                    chunks=(*cells, min(chunk, len(times)), *own),
-                    dtype=variable.dtype,
-                    fill_value=np.nan if np.issubdtype(variable.dtype, np.floating) else 0,
-                    dimension_names=(*axes, "time", *variable.dims),
-                    attributes=dict(variable.attrs),
-                )
-            group.create_array(
-                "diverged_at",
-                data=np.full(cells, np.nan),
-                dimension_names=tuple(axes),
-                attributes={"long_name": "first record time that is not finite", "units": "steps"},
-            )
-            group.create_group(_CHECKPOINTS)
-            if isinstance(partial, Path) and isinstance(location, Path):
-                partial.rename(location)
-                group = zarr.open_group(location, mode="r+")
-        return cls(group, location)
+        times = np.arange(clock.records) * clock.stride
+        if path is None:
+            memory = MemoryStore()
+            return cls(_created(memory, axes, times, variables, chunk, attrs), memory)
+        location = Path(path)
+        with (
+            _writing(location),
+            tempfile.TemporaryDirectory(prefix=f".{location.name}-", dir=location.parent) as beside,
+        ):
+            # moved into place when it is whole, so that a store is there or is not
+            whole = Path(beside) / location.name
+            _created(whole, axes, times, variables, chunk, attrs)
+            whole.rename(location)
+        return cls(zarr.open_group(location, mode="r+"), location)
 
     @staticmethod
     def check_path(path: str | Path) -> None:
@@ -128,6 +96,19 @@ class Store:
             raise ValueError(f"store: {location} is no store that sweep has made; choose another path")
         return cls(group, location)
 
+    def check_identity(self, ours: Mapping[str, Any]) -> None:
+        """Refuse to continue another run.
+
+        Raises:
+            ValueError: naming what differs.
+        """
+        changed = _differences(ours, self.identity)
+        if changed:
+            raise ValueError(
+                f"store: {self.location} is of another run ({'; '.join(changed)}); "
+                "resume with its settings, or take a new path"
+            )
+
     @property
     def identity(self) -> dict[str, Any]:
         """Everything that decides the numbers, as it was stored."""
@@ -135,7 +116,7 @@ class Store:
 
     @property
     def chunk(self) -> int:
-        """Records a chunk."""
+        """Records per chunk."""
         return self.group["alive"].chunks[self._axes]  # type: ignore[union-attr]
 
     @property
@@ -165,6 +146,17 @@ class Store:
                 shape = (*array.shape[: self._axes], *values.shape[1:])  # type: ignore[union-attr]
                 region = (slice(None),) * self._axes + (slice(index, index + count),)
                 array[region] = values.reshape(shape)  # type: ignore[index]
+
+    def record(self, first: int, stride: int, chunk: Mapping[str, np.ndarray], diverged: np.ndarray) -> None:
+        """Write records from index `first` on, and note in `diverged` ``[cells]`` when cells died."""
+        alive = chunk["alive"]
+        died = ~alive.all(axis=1) & np.isnan(diverged)
+        diverged[died] = (first + np.argmin(alive, axis=1)[died]) * stride
+        if not np.isnan(diverged).any():  # the run ends with its last cell, wherever a chunk happens to
+            end = max(0, int(diverged.max()) // stride + 1 - first)
+            chunk = {name: values[:, :end] for name, values in chunk.items()}
+        self.write(first, chunk)
+        self.write_diverged(diverged)
 
     def truncate(self, records: int) -> None:
         """Drops everything after the first `records` record times."""
@@ -220,59 +212,48 @@ class Store:
         return dataset.load() if isinstance(self.location, MemoryStore) else dataset
 
 
-def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:
+def _created(
+    location: Path | MemoryStore,
+    axes: Mapping[str, np.ndarray],
+    times: np.ndarray,
+    variables: Mapping[str, Variable],
+    chunk: int,
+    attrs: Mapping[str, Any],
+) -> zarr.Group:
+    group = zarr.create_group(location, attributes=dict(attrs))
+    for name, values in {**axes, "time": times}.items():
+        group.create_array(name, data=values, dimension_names=(name,), attributes=_coordinate_attrs(name))
+    cells = tuple(len(values) for values in axes.values())
+    for name, variable in variables.items():
+        group.create_array(
+            name,
+            shape=(*cells, len(times), *variable.shape),
+            chunks=(*cells, min(chunk, len(times)), *variable.shape),
+            dtype=variable.dtype,
+            fill_value=np.nan if np.issubdtype(variable.dtype, np.floating) else 0,
+            dimension_names=(*axes, "time", *variable.dims),
+            attributes=dict(variable.attrs),
+        )
+    group.create_array(
+        "diverged_at",
+        data=np.full(cells, np.nan),
+        dimension_names=tuple(axes),
+        attributes={"long_name": "first record time that is not finite", "units": "steps"},
+    )
+    group.create_group(_CHECKPOINTS)
+    return group
+
+
+def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Where two identities differ, as "key: theirs → ours", nested keys joined by dots."""
     found = []
     for key in sorted({*ours, *theirs}):
         mine, other = ours.get(key), theirs.get(key)
         if isinstance(mine, Mapping) and isinstance(other, Mapping):
-            found += differences(mine, other, f"{prefix}{key}.")
+            found += _differences(mine, other, f"{prefix}{key}.")
         elif json.dumps(mine) != json.dumps(other):
             found.append(f"{prefix}{key}: {_short(other)} → {_short(mine)}")
     return found
-
-
-def pack(tree: PyTree) -> np.ndarray:
-    """The bytes of all leaves, in order, as one uint8 vector. Random keys are stored as their data."""
-    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(unwrap_keys(tree))]
-    return np.concatenate([np.frombuffer(np.ascontiguousarray(leaf).tobytes(), np.uint8) for leaf in leaves])
-
-
-def unpack(data: np.ndarray, template: PyTree) -> PyTree:
-    """The tree of `pack`, with the shapes and dtypes of `template` (raw key data where it has keys).
-
-    Raises:
-        ValueError: if the sizes do not fit.
-    """
-    leaves, treedef = jax.tree.flatten(template)
-    sizes = [int(np.prod(leaf.shape)) * np.dtype(leaf.dtype).itemsize for leaf in leaves]
-    if sum(sizes) != data.size:
-        raise ValueError(f"checkpoint: holds {data.size} bytes, this run's state has {sum(sizes)}; start afresh")
-    parts = np.split(data, np.cumsum(sizes)[:-1])
-    restored = [
-        np.frombuffer(part.tobytes(), dtype=leaf.dtype).reshape(leaf.shape)
-        for part, leaf in zip(parts, leaves, strict=True)
-    ]
-    return jax.tree.unflatten(treedef, restored)
-
-
-def unwrap_keys(tree: PyTree) -> PyTree:
-    """The tree with typed random keys replaced by their data."""
-    return jax.tree.map(lambda leaf: jax.random.key_data(leaf) if _is_key(leaf) else leaf, tree)
-
-
-def key_impls(tree: PyTree) -> PyTree:
-    """The name of the generator of every random key in the tree, "" for other leaves."""
-    return jax.tree.map(lambda leaf: str(jax.random.key_impl(leaf)) if _is_key(leaf) else "", tree)
-
-
-def wrap_keys(tree: PyTree, impls: PyTree) -> PyTree:
-    """The inverse of `unwrap_keys`, given the `key_impls` of the original."""
-    return jax.tree.map(lambda leaf, impl: jax.random.wrap_key_data(leaf, impl=impl) if impl else leaf, tree, impls)
-
-
-def _is_key(leaf: Any) -> bool:
-    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 @contextmanager
@@ -295,8 +276,3 @@ def _coordinate_attrs(name: str) -> dict[str, Any]:
 def _short(value: Any, most: int = 60) -> str:
     text = json.dumps(value)
     return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def flat_dims(dims: Sequence[str] | Mapping[str, Sequence[str]], entry: str) -> tuple[str, ...]:
-    """The own dims of one entry of a record."""
-    return tuple(dims.get(entry, ()) if isinstance(dims, Mapping) else dims)

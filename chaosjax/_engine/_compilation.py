@@ -1,0 +1,135 @@
+"""Functions traced once, compiled once per device, and never twice in a process."""
+
+import hashlib
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
+from jax.sharding import SingleDeviceSharding
+from jaxtyping import PyTree
+
+from chaosjax._results import unwrap_keys
+
+_HASHED_BYTES = 2**28
+"""Data sets beyond it enter a fingerprint by shape alone; their checksum stands in the system's attrs."""
+
+_KEPT = 64
+"""Executables that a process keeps, the last used ones."""
+
+_executables: OrderedDict[str, jax.stages.Compiled] = OrderedDict()
+_lock = threading.Lock()
+_seconds = {"compile": 0.0}
+
+
+def compile_seconds() -> float:
+    """Seconds that this process has spent in the compiler so far, over all threads."""
+    return _seconds["compile"]
+
+
+def hoisted(function: Callable[..., PyTree], *args: PyTree) -> tuple[Callable[..., PyTree], list[Any], ClosedJaxpr]:
+    """Return the function with the data it closes over as its first argument, that data, and the trace.
+
+    Embedded into a program, a training set would be copied and folded by the compiler.
+    """
+    traced, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
+    treedef = jax.tree.structure(shapes)
+
+    def with_data(data: list[Any], *args: PyTree) -> PyTree:
+        return jax.tree.unflatten(treedef, jaxpr_as_fun(ClosedJaxpr(traced.jaxpr, data))(*jax.tree.leaves(args)))
+
+    return with_data, traced.consts, traced
+
+
+class Data:
+    """What programs close over, on every device once, however many programs share it."""
+
+    def __init__(self, devices: Sequence[Any]):
+        self._devices = devices
+        self._placed: dict[int, tuple[Any, dict[Any, jax.Array]]] = {}
+
+    def place(self, constants: list[Any]) -> dict[Any, list[jax.Array]]:
+        """The constants by device."""
+        for constant in constants:
+            if id(constant) not in self._placed:  # the constant is held too, so that its id stays its own
+                on_devices = {device: jax.device_put(constant, device) for device in self._devices}
+                self._placed[id(constant)] = constant, on_devices
+        return {device: [self._placed[id(constant)][1][device] for constant in constants] for device in self._devices}
+
+
+class Program:
+    """A function of one batch, traced once; `compile` makes it run on every device.
+
+    Args:
+        function: of a batch's arrays.
+        arguments: their shapes and dtypes.
+        data: holds what the function closes over.
+        donate: place of the argument whose memory the outputs may take.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., PyTree],
+        arguments: tuple[PyTree, ...],
+        devices: Sequence[Any],
+        data: Data,
+        donate: int | None = None,
+    ):
+        with_data, constants, self._traced = hoisted(function, *arguments)
+        self._function = jax.jit(with_data, donate_argnums=() if donate is None else donate + 1)
+        self._arguments = arguments
+        self._constants = data.place(constants)
+        self._devices = devices
+        self._compiled: dict[Any, jax.stages.Compiled] = {}
+
+    def lower(self) -> dict[Any, jax.stages.Lowered]:
+        """The program for each device, ready for the compiler."""
+        return {device: self._function.lower(*self._shapes(device)) for device in self._devices}
+
+    def compile(self, lowered: dict[Any, jax.stages.Lowered]) -> None:
+        """Compile for every device what this process has not compiled before."""
+        self._compiled = {device: executable(program, device) for device, program in lowered.items()}
+
+    def __call__(self, device: Any, *args: PyTree) -> PyTree:
+        """Run it on a device's arrays."""
+        return self._compiled[device](self._constants[device], *args)
+
+    def digest(self) -> bytes:
+        """A hash of the traced program and its data; of data above `_HASHED_BYTES` only shape and dtype count."""
+        digest = hashlib.sha256(re.sub(r"0x[0-9a-f]+", "", str(self._traced.jaxpr)).encode())
+        for constant in jax.device_get(unwrap_keys(self._traced.consts)):
+            array = np.ascontiguousarray(constant)
+            digest.update(f"{array.dtype}{array.shape}".encode())
+            digest.update(array.tobytes() if array.nbytes <= _HASHED_BYTES else b"")
+        return digest.digest()
+
+    def _shapes(self, device: Any) -> tuple[PyTree, ...]:
+        sharding = SingleDeviceSharding(device)
+
+        def shape(leaf: Any) -> jax.ShapeDtypeStruct:
+            return jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype, sharding=sharding)
+
+        return jax.tree.map(shape, (self._constants[device], *self._arguments))
+
+
+def executable(lowered: jax.stages.Lowered, device: Any) -> jax.stages.Compiled:
+    """Compile for a device, or take what this process compiled of the same program under the same settings."""
+    settings = (device, lowered.in_tree, lowered.out_tree, sorted(jax.config.values.items(), key=lambda item: item[0]))
+    key = hashlib.sha256(f"{lowered.as_text()}{settings}".encode()).hexdigest()
+    with _lock:
+        if key in _executables:
+            _executables.move_to_end(key)
+            return _executables[key]
+    begun = time.perf_counter()
+    compiled = lowered.compile()
+    with _lock:
+        _seconds["compile"] += time.perf_counter() - begun
+        _executables[key] = compiled
+        while len(_executables) > _KEPT:
+            _executables.popitem(last=False)
+    return compiled

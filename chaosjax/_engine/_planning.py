@@ -1,0 +1,115 @@
+"""Batch size, chunk length and threads, by fixed rules or by measurement."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from math import ceil
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+from chaosjax._cell import start
+from chaosjax._engine._batches import Layout
+from chaosjax._engine._compilation import executable, hoisted
+from chaosjax._results import unwrap_keys
+from chaosjax._run import Run
+
+CPU_WORKING_SET = 2**18
+"""Bytes a batch may touch on one CPU core, measured on networks of 10 to 64 units and 120 to 1,437 samples: batches of
+four times as many bytes make up to four times fewer steps per second, as caches miss and XLA hands small reductions to
+threads."""
+
+ACCELERATOR_SHARE = 0.4
+"""Share of an accelerator's memory that one batch may fill."""
+
+CHUNK_BYTES = 64 * 2**20
+"""Bytes of records that a chunk may hold."""
+
+CHUNKS_PER_RUN = 24
+"""A run is stored in at least so many chunks: what a kill can cost."""
+
+
+def plan(run: Run, batch_size: int | str | None, devices: Sequence[Any], threads: int | None, engine: Any) -> Layout:
+    """Choose where the cells of a run go.
+
+    Args:
+        batch_size: cells per batch; None: by `batch_size_for`, "tune": the fastest of a few, measured.
+        devices: all of one kind.
+        threads: batches at the same time on a CPU; None: one per core.
+        engine: ``(run, layout, chunk, most) -> Engine``, for measuring.
+    """
+    on_cpu = devices[0].platform == "cpu"
+    threads = (threads or available_cores()) if on_cpu else 1
+    lanes = threads if on_cpu else len(devices)
+    if batch_size == "tune":
+        batch_size = _tuned(run, lambda size: Layout(size, tuple(devices), threads), lanes, engine)
+    elif batch_size is None:
+        batch_size = batch_size_for(_working_set(run, devices[0]), run.grid.size, devices[0], lanes)
+    return Layout(int(batch_size), tuple(devices), threads)
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def batch_size_for(working_set: int, cells: int, device: Any, lanes: int) -> int:
+    """Cells per batch: as many as fit the cache (CPU) or a share of the memory (GPU, TPU).
+
+    A power of two, at least 1, and no more than one lane's share of the cells.
+
+    Args:
+        working_set: bytes that one cell touches in a step.
+        lanes: batches computed at the same time.
+    """
+    limit = CPU_WORKING_SET
+    if device.platform != "cpu":
+        limit = int(ACCELERATOR_SHARE * (device.memory_stats() or {}).get("bytes_limit", 8 * 2**30))
+    power = 2 ** int(np.log2(max(1, limit // max(1, working_set))))
+    return min(power, ceil(cells / lanes))
+
+
+def chunk_for(records: int, record_bytes: int) -> int:
+    """Records per chunk: a run has at least `CHUNKS_PER_RUN` chunks, a chunk at most `CHUNK_BYTES`."""
+    return max(1, min(ceil(records / CHUNKS_PER_RUN), CHUNK_BYTES // max(1, record_bytes)))
+
+
+def _working_set(run: Run, device: Any) -> int:
+    """Bytes that one cell touches in a step: the step's own, times how many phase points the cell carries."""
+    system, dtype = run.system, jnp.result_type(float)
+    axes = {name: dtype.type(values[0]) for name, values in run.grid.axes.items() if name != "seed"}
+    theta = {**run.grid.constants, **axes}
+    carry = jax.eval_shape(lambda: start(system, run.probes, jax.random.key(0), theta))
+    noise = jax.eval_shape(lambda: system.noise(jax.random.key(run.noise.seed), jnp.int32(0)))
+    step, data, _ = hoisted(lambda x, noise: system.step(x, theta, noise), carry.x, noise)
+    memory = executable(jax.jit(step).lower(data, carry.x, noise), device).memory_analysis()
+    touched = (memory.temp_size_in_bytes + memory.output_size_in_bytes) if memory else _bytes(carry.x)
+    return touched * max(1, round(_bytes(carry) / max(1, _bytes(carry.x))))
+
+
+def _bytes(tree: PyTree) -> int:
+    shapes = jax.tree.leaves(jax.eval_shape(unwrap_keys, tree))
+    return sum(leaf.size * np.dtype(leaf.dtype).itemsize for leaf in shapes)
+
+
+def _tuned(run: Run, layout: Callable[[int], Layout], lanes: int, engine: Any) -> int:
+    """The batch size with the most cell-steps per second, over powers of two: stops at the first that is slower."""
+    best, best_rate, size = 1, 0.0, 1
+    while size <= max(1, run.grid.size // lanes):
+        found = engine(run, layout(size), 1, size * lanes)
+        found.compile()
+        carries, _ = found.advance(found.start(), 0, 1)
+        times = []
+        for index in range(1, 4):
+            begun = time.perf_counter()
+            carries, _ = found.advance(carries, index, 1)
+            times.append(time.perf_counter() - begun)
+        found.close()
+        rate = size / min(times)
+        if rate < best_rate:
+            break
+        best, best_rate, size = size, rate, 2 * size
+    return best

@@ -1,0 +1,27 @@
+"""What becomes of records: their names, the store they go to, the state that continues it, and where they came from."""
+
+from chaosjax._results._checkpoint import Checkpoint, key_impls, pack, unpack, unwrap_keys, wrap_keys
+from chaosjax._results._progress import compiling, progress_bar
+from chaosjax._results._provenance import identity, now, peak_bytes, plain, provenance
+from chaosjax._results._store import Store
+from chaosjax._results._variables import Variable, flat_records, variables
+
+__all__ = [
+    "Checkpoint",
+    "Store",
+    "Variable",
+    "compiling",
+    "flat_records",
+    "identity",
+    "key_impls",
+    "now",
+    "pack",
+    "peak_bytes",
+    "plain",
+    "progress_bar",
+    "provenance",
+    "unpack",
+    "unwrap_keys",
+    "variables",
+    "wrap_keys",
+]

@@ -1,0 +1,49 @@
+"""The progress bar."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+
+@contextmanager
+def compiling(shown: bool) -> Iterator[None]:
+    """Say on standard error that the compiler is at work, and for how long."""
+    columns = (TextColumn("compiling"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not shown, transient=True) as bar:
+        bar.add_task("compiling", total=None)
+        yield
+
+
+@contextmanager
+def progress_bar(shown: bool, total: int, done: int) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error over `total` cell-steps; yields ``moved(steps)``."""
+    columns = (
+        TextColumn("sweep"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
+        task = bar.add_task("sweep", total=total, completed=done, rate="")
+        begun, first = time.perf_counter(), done
+
+        def moved(steps: int) -> None:
+            nonlocal done
+            done += steps
+            rate = (done - first) / (time.perf_counter() - begun)
+            bar.update(task, completed=done, rate=f"{rate:,.0f} cell-steps/s")
+
+        yield moved

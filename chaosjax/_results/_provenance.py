@@ -1,0 +1,80 @@
+"""Where numbers came from: what decides them, and on what they were computed."""
+
+import json
+import platform
+import resource
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from chaosjax import _precision
+from chaosjax._run import Run
+
+
+def identity(run: Run, batch_size: int, fingerprint: str, device: Any) -> dict[str, Any]:
+    """Everything that decides the numbers, as plain values: a run with another identity is another run."""
+    return plain(
+        {
+            "axes": {name: values.tolist() for name, values in run.grid.axes.items()},
+            "steps": run.clock.steps,
+            "stride": run.clock.stride,
+            "noise": "independent" if run.noise.independent else "common",
+            "noise_seed": run.noise.seed,
+            "cells_per_batch": batch_size,
+            "system": run.system.attrs,
+            "probes": {name: {**probe.attrs, **probe.theta} for name, probe in run.probes.items()},
+            "precision": _precision.describe(),
+            "device": device.device_kind,
+            "versions": {name: version(name) for name in ("jax", "jaxlib", "chaosjax")},
+            "program": fingerprint,
+        }
+    )
+
+
+def provenance(devices: Sequence[Any], threads: int) -> dict[str, Any]:
+    """Versions, commit, devices and time."""
+    names = ("chaosjax", "jax", "jaxlib", "optax", "flax", "numpy", "xarray", "zarr")
+    kind, place = devices[0].device_kind, devices[0].platform
+    return {
+        "versions": {name: version(name) for name in names},
+        "commit": commit(),
+        "python": platform.python_version(),
+        "devices": f"{threads if place == 'cpu' else len(devices)} × {kind} ({place})",
+        "started": now(),
+    }
+
+
+def now() -> str:
+    """The time in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def peak_bytes(devices: Sequence[Any]) -> int:
+    """The most memory held so far: of the accelerators together, or of this process on a CPU."""
+    if devices[0].platform != "cpu":
+        return sum((device.memory_stats() or {}).get("peak_bytes_in_use", 0) for device in devices)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def commit() -> str:
+    """The commit of the checkout this package lies in."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return "not a checkout"
+    try:
+        command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def plain(values: Any) -> Any:
+    """Values as JSON holds them."""
+    return json.loads(
+        json.dumps(values, default=lambda value: value.tolist() if hasattr(value, "tolist") else str(value))
+    )
