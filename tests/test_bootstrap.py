@@ -132,8 +132,14 @@ def test_an_interval_in_words(ends, words):
 
 @pytest.mark.parametrize(
     ("low", "high", "above", "below"),
-    [(1, 2, True, False), (-2, -1, False, True), (-1, 1, None, None), (0, 1, None, False), (-1, 0, False, None)]
-    + [(np.nan, np.nan, None, None)],
+    [
+        (1, 2, True, False),
+        (-2, -1, False, True),
+        (-1, 1, None, None),
+        (0, 1, None, False),
+        (-1, 0, False, None),
+        (np.nan, np.nan, None, None),
+    ],
 )
 def test_a_level_is_left_by_the_whole_interval_or_undecided(low, high, above, below):
     interval = stats.interval((low + high) / 2, low, high)

@@ -9,6 +9,8 @@ from labelled import cells
 
 from chaosjax.stats import Resampling, bounds, finite_size_exponents
 
+FEW = Resampling(resamples=50)
+
 
 def distances(step, steps, seeds, copies=20, radius=1e-12):
     """Distances of perturbed orbits of a map of the interval from their reference."""
@@ -31,7 +33,7 @@ def growing(slope, first, steps=40, saturation=np.inf):
 
 @pytest.mark.parametrize("slope", [1.3, 2.0, 3.7])
 def test_a_linear_map_has_its_exponent_at_every_distance(slope):
-    ds = finite_size_exponents(growing(slope, 1e-9 * np.geomspace(1, slope, 30)), resampling=Resampling(resamples=50))
+    ds = finite_size_exponents(growing(slope, 1e-9 * np.geomspace(1, slope, 30)), resampling=FEW)
     crossed = ds.isel(threshold=ds.completed > 20)
     assert crossed.sizes["threshold"] > 20
     exponent, low, high = bounds(crossed.exponent)
@@ -43,7 +45,7 @@ def test_a_linear_map_has_its_exponent_at_every_distance(slope):
 
 def test_recording_less_often_leaves_a_linear_map_its_exponent():
     curves = growing(1.5, 1e-9 * np.geomspace(1, 1.5**5, 30)).isel(time=slice(None, None, 5))
-    ds = finite_size_exponents(curves, resampling=Resampling(resamples=50))
+    ds = finite_size_exponents(curves, resampling=FEW)
     exponent = ds.exponent.sel(bound="estimate")
     assert int((~exponent.isnull()).sum()) > 20
     np.testing.assert_allclose(exponent.dropna("threshold"), math.log(1.5), rtol=1e-10)
@@ -69,7 +71,7 @@ def test_the_logistic_map_has_its_exponent_at_small_distances():
 
 def test_it_falls_to_0_where_distances_saturate():
     for steps in (100, 1000):
-        ds = finite_size_exponents(growing(2.0, 1e-9 * np.geomspace(1, 2, 20), steps, 1e-3), resampling=Resampling(resamples=50))
+        ds = finite_size_exponents(growing(2.0, 1e-9 * np.geomspace(1, 2, 20), steps, 1e-3), resampling=FEW)
         exponent = ds.exponent.sel(bound="estimate")
         assert float(exponent.sel(threshold=1e-6, method="nearest")) == pytest.approx(math.log(2), rel=1e-10)
         last = ds.isel(threshold=-1)
@@ -85,7 +87,7 @@ def test_passages_are_those_of_a_plain_loop():
     walks[0, 1, 45:, 1] = 0
     d = cells(walks, learning_rate=[0.1, 1.0], seed=range(3), time=2 * np.arange(60), copy=range(4))
     ladder = [1e-3, 1e-2, 0.3, 1e4]
-    ds = finite_size_exponents(d, 1.7, ladder, resampling=Resampling(resamples=20))
+    ds = finite_size_exponents(d, 1.7, ladder, resampling=FEW)
     for i, j in np.ndindex(2, 4):
         growth, duration, crossed, completed = [], [], 0, 0
         for series in walks[i].swapaxes(1, 2).reshape(-1, 60):
@@ -107,7 +109,7 @@ def test_passages_are_those_of_a_plain_loop():
 
 
 def test_thresholds_that_nothing_reaches_have_no_exponent():
-    ds = finite_size_exponents(growing(2.0, [1e-9, 1.5e-9], 10), thresholds=[1e-10, 1e-8, 1.0], resampling=Resampling(resamples=20))
+    ds = finite_size_exponents(growing(2.0, [1e-9, 1.5e-9], 10), thresholds=[1e-10, 1e-8, 1.0], resampling=FEW)
     np.testing.assert_array_equal(ds.crossed, [0, 2, 0])
     np.testing.assert_array_equal(ds.exponent.sel(bound="estimate").isnull(), [True, False, True])
     assert ds.exponent.attrs["units"] == "nats/step"
@@ -115,7 +117,7 @@ def test_thresholds_that_nothing_reaches_have_no_exponent():
 
 def test_copies_can_be_what_is_resampled():
     d = growing(2.0, 1e-9 * np.geomspace(1, 2, 8)).isel(copy=0, drop=True).rename(seed="copy")
-    ds = finite_size_exponents(d, over="copy", resampling=Resampling(resamples=20))
+    ds = finite_size_exponents(d, over="copy", resampling=FEW)
     assert int(ds.crossed.max()) == 8
 
 
