@@ -25,7 +25,7 @@ def distances(step, steps, seeds, copies=20, radius=1e-12):
 
 
 def growing(slope, first, steps=40, saturation=np.inf):
-    """One copy a seed, from distance `first` on."""
+    """One copy per seed, from distance `first` on."""
     time = np.arange(steps + 1)
     d = np.minimum(np.asarray(first)[:, None] * abs(slope) ** time, saturation)
     return cells(d[..., None], seed=range(len(d)), time=time, copy=[0])
