@@ -115,6 +115,8 @@ def test_an_interval_is_one_array_with_the_bound_first(tmp_path):
     np.testing.assert_array_equal(stored.sel(bound="low"), estimate - 1)
     with pytest.raises(ValueError, match="exact"):
         stats.interval(estimate, estimate[:, :2], 5.0)
+    with pytest.raises(ValueError, match="an interval of intervals"):
+        stats.mean_interval(whole, "momentum")
 
 
 @pytest.mark.parametrize(
