@@ -13,7 +13,7 @@ import chaosjax as cj
 LEARNING_RATE = 0.05
 """Small enough that the Iris net is not chaotic: all sides must end at the same losses."""
 
-cj.configure(cpu_devices=None)
+cj.configure()
 
 
 def iris() -> cj.System:

@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), help="sections to run")
     parser.add_argument("--out", type=Path, help="the page to write; default docs/validation.md if all sections run")
     given = parser.parse_args()
-    cj.configure(x64=True, cpu_devices=None)
+    cj.configure(x64=True)
     begun = time.perf_counter()
     console = Console(stderr=True)
     found: dict[str, list[Row]] = {}

@@ -44,7 +44,7 @@ def main(out: str = "lorenz.png", seeds: int = 8, steps: int = 100_000, transien
 
 
 if __name__ == "__main__":
-    cj.configure(x64=True, cpu_devices=None)  # first of all: float64, one device per core
+    cj.configure(x64=True)  # first of all: float64
     spectrum = main(str(Path(__file__).with_suffix(".png")))
     for name in ("exponents", "sum", "kaplan_yorke"):
         found = cj.stats.mean_interval(spectrum[name])

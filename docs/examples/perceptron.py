@@ -56,7 +56,7 @@ def main(out: str = "perceptron.png", values: int = 300, seeds: int = 2, steps: 
 
 
 if __name__ == "__main__":
-    cj.configure(x64=True, cpu_devices=None)  # first of all: float64, one device per core
+    cj.configure(x64=True)  # first of all: float64
     found = main(str(Path(__file__).with_suffix(".png")))
     error = abs(found.exponent - found.theory).where(found.learning_rate < 0.95 * found.edge).max()
     print(f"2/sharpness = {float(found.edge):.4f}; below 0.95 of it λ is within {float(error):.1g} of the theory")

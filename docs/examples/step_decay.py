@@ -53,7 +53,7 @@ def main(
 
 
 if __name__ == "__main__":
-    cj.configure(x64=False, cpu_devices=None)  # float32 is enough: a tangent vector needs no small radius
+    cj.configure(x64=False)  # float32 is enough: a tangent vector needs no small radius
     ds = main(str(Path(__file__).with_suffix(".png")))
     for against in ds.drop_at.values[[0, -1]]:  # of the same seeds
         gain = (ds.accuracy - ds.accuracy.sel(drop_at=against)).drop_sel(drop_at=against).sel(time=[50, 100, 200])
