@@ -28,7 +28,8 @@ def test_every_space_by_hand():
     ds = sweep({"d": probe}, system, steps=4).squeeze()
     theta = {"learning_rate": 1.0}
     carry = cj.start(system, {"d": probe}, jax.random.key(0), theta)
-    points = [jax.tree.map(lambda leaf, i=i: leaf[i], carry.memories["d"].ensemble.points) for i in range(4)]
+    copies = carry.memories["d"].copies.points
+    points = [carry.x, *(jax.tree.map(lambda leaf, i=i: leaf[i], copies) for i in range(3))]
     step = jax.jit(lambda x: system.step(x, theta, None))
     for t in range(5):
         here = ds.isel(time=t)
@@ -70,7 +71,7 @@ def test_redrawn_noise_is_another_streams_and_counter_based():
     key = jax.random.key(5)
 
     def streams(t):
-        transition = cj.Transition(DRIVEN, jnp.int32(t), None, {}, DRIVEN.noise(key, jnp.int32(t)), key)
+        transition = cj.Transition(DRIVEN, jnp.int32(t), None, {}, key)
         return np.stack([transition.redraw(i) for i in (1, 2, 3)])
 
     assert (streams(0) != streams(1)).any()
@@ -181,8 +182,8 @@ def test_the_ladder_shows_the_floor_and_the_ceiling(ladder):
         (lambda: cj.probes.ensemble(spaces=()), r"spaces=\[\] must be some of"),
         (lambda: cj.probes.ensemble(noise="own"), "noise='own' must be 'common' or 'independent'"),
         (lambda: cj.probes.ensemble(noise="independent", departure=True), "it needs noise='common'"),
-        (lambda: cj.probes.benettin(every=0), "every=0 must be a positive integer"),
-        (lambda: cj.probes.benettin(copies=0), "copies=0 must be a positive integer"),
+        (lambda: cj.probes.benettin(every=0), "every=0 must be an integer of at least 1"),
+        (lambda: cj.probes.benettin(copies=0), "copies=0 must be an integer of at least 1"),
         (
             lambda: sweep({"d": cj.probes.ensemble(spaces=("function",))}, cases.henon(), {}),
             "this System has no outputs",
@@ -208,9 +209,9 @@ THETA = {"learning_rate": 1.0}
 
 def late_by_hand(system, probe, steps):
     """u of reference and copies at t = 0 … steps: one point up to START, then perturbed by the δ of a start at 0."""
-    points = cj.start(system, {"d": probe}, jax.random.key(0), THETA).memories["d"].ensemble.points
-    u = jax.vmap(lambda x: cj.phase(x)[0])(points)
+    copies = cj.start(system, {"d": probe}, jax.random.key(0), THETA).memories["d"].copies.points
     x = system.init(jax.random.fold_in(jax.random.key(0), 0), THETA)
+    u = jnp.concatenate([cj.phase(x)[0][None], jax.vmap(lambda x: cj.phase(x)[0])(copies)])
     points, found = [x], []
     step = jax.jit(system.step)
     for t in range(steps + 1):
@@ -227,13 +228,13 @@ def test_copies_of_a_later_start_by_hand():
     """Under minibatches and momentum."""
     system = cj.training(cases.problem(), cases.heavy_ball, batch_size=3)
     options = {"radius": 0.3, "copies": 2, "norm": "l2", "spaces": ("phase", "pairwise")}
-    ds = sweep({"d": cj.probes.ensemble(**options, start=START)}, system).squeeze()
+    ds = sweep({"d": cj.probes.delayed(START, cj.probes.ensemble(**options))}, system).squeeze()
     expected = late_by_hand(system, cj.probes.ensemble(**options), steps=12)
     for t, u in enumerate(expected):
         here = ds.isel(time=t)
         if t < START:
-            assert not here.d.any()
-            assert here.d_pairwise == 0
+            assert here.d.isnull().all()
+            assert here.d_pairwise.isnull()
             continue
         np.testing.assert_allclose(here.d, np.linalg.norm(u[1:] - u[0], axis=1), rtol=1e-9)
         pairs = [np.linalg.norm(u[i] - u[j]) for i in range(3) for j in range(i)]
@@ -241,30 +242,34 @@ def test_copies_of_a_later_start_by_hand():
 
 
 def test_a_later_start_has_the_same_perturbation_and_its_radius_is_an_axis():
-    probes = {"d": cj.probes.ensemble(copies=3, start=START)}
+    probes = {"d": cj.probes.delayed(START, cj.probes.ensemble(copies=3))}
     ds = sweep(probes, DRIVEN, {"radius": [0.0, 0.25], **RATE}).squeeze()
     early = cj.start(DRIVEN, {"d": cj.probes.ensemble(0.25, copies=3)}, jax.random.key(0), THETA).memories["d"]
-    u = jax.vmap(lambda x: cj.phase(x)[0])(early.ensemble.points)
+    u = jax.vmap(lambda x: cj.phase(x)[0])(early.copies.points)
+    x = cj.phase(cj.start(DRIVEN, {}, jax.random.key(0), THETA).x)[0]
     assert ds.d.attrs["start"] == START
-    assert not ds.d.isel(radius=0).any()
-    assert not ds.d.sel(time=slice(START - 1)).any()
-    np.testing.assert_allclose(ds.d.isel(radius=1).sel(time=START), jnp.abs(u[1:] - u[:1]).sum(1), rtol=1e-12)
+    assert not ds.d.isel(radius=0).sel(time=slice(START, None)).any()
+    assert ds.d.sel(time=slice(START - 1)).isnull().all()
+    np.testing.assert_allclose(ds.d.isel(radius=1).sel(time=START), jnp.abs(u - x[None]).sum(1), rtol=1e-12)
     assert (ds.d.isel(radius=1, time=-1) > 0).all()
 
 
 def test_departure_and_the_null_begin_at_the_start():
     """On a linear map nothing departs from its tangent; on a map under noise the null does from its own noise on."""
-    options = {"radius": 1e-3, "copies": 2, "start": START}
-    ds = sweep({"d": cj.probes.ensemble(**options, departure=True)}, cases.linear(), {"scale": [1.0]}).squeeze()
+    options = {"radius": 1e-3, "copies": 2}
+    late = cj.probes.delayed(START, cj.probes.ensemble(**options, departure=True))
+    ds = sweep({"d": late}, cases.linear(), {"scale": [1.0]}).squeeze()
     assert ds.d_departure.sel(time=slice(START - 1)).isnull().all()
     assert float(ds.d_departure.sel(time=slice(START, None)).max()) < 1e-9
-    ds = sweep({"d": cj.probes.ensemble(**options, noise="independent")}, DRIVEN).squeeze()
-    np.testing.assert_array_equal(ds.d_null == 0, ds.time <= START)
-    np.testing.assert_array_equal(ds.d[:, 0] == 0, ds.time < START)
+    late = cj.probes.delayed(START, cj.probes.ensemble(**options, noise="independent"))
+    ds = sweep({"d": late}, DRIVEN).squeeze()
+    np.testing.assert_array_equal(ds.d_null.isnull(), ds.time < START)
+    np.testing.assert_array_equal(ds.d_null == 0, ds.time == START)
+    np.testing.assert_array_equal(ds.d[:, 0] > 0, ds.time >= START)
 
 
 def test_copies_cost_no_step_before_their_start():
-    """Counts the calls: one a step before t = 5, one for each of three points a step from there."""
+    """Counts the calls: one per step before t = 5, one for each of three points per step from there."""
     calls = []
 
     def step(x, theta, noise):
@@ -272,17 +277,17 @@ def test_copies_cost_no_step_before_their_start():
         return 3.9 * x * (1 - x)
 
     system = cj.System(lambda key, theta: jnp.asarray(0.3), step)
-    probes = {"d": cj.probes.ensemble(copies=2, start=START)}
-    sweep(probes, system, {"seed": [0]}, steps=12, devices=jax.devices()[:1])
+    probes = {"d": cj.probes.delayed(START, cj.probes.ensemble(copies=2))}
+    sweep(probes, system, {"seed": [0]}, steps=12)
     jax.effects_barrier()
     assert len(calls) == START + 3 * (12 - START)
 
 
 def test_an_interrupted_run_resumes_before_the_start(interrupt, tmp_path):
-    probes = {"d": cj.probes.ensemble(1e-6, copies=2, start=7), "x": cj.probes.reading(lambda tr: tr.x)}
-    run = {"axes": {"seed": [0, 1]}, "stride": 2, "chunk": 2, "devices": jax.devices()[:1]}
+    probes = {"d": cj.probes.delayed(7, cj.probes.ensemble(1e-6, copies=2)), "x": cj.probes.reading(lambda tr: tr.x)}
+    run = {"axes": {"seed": [0, 1]}, "stride": 2, "chunk": 2}
     whole = sweep(probes, cases.logistic(), **run)
-    assert ((whole.d > 0) == (whole.time > 7)).all()
+    assert (whole.d.notnull() == (whole.time > 7)).all()
     interrupt(after=2)
     with pytest.raises(Interrupted):
         sweep(probes, cases.logistic(), **run, store=tmp_path / "store")
@@ -292,5 +297,5 @@ def test_an_interrupted_run_resumes_before_the_start(interrupt, tmp_path):
 
 
 def test_a_start_before_the_first_step_is_refused():
-    with pytest.raises(ValueError, match="start=-1 must be a time: an integer, 0 or later"):
-        cj.probes.ensemble(start=-1)
+    with pytest.raises(ValueError, match="start=-1 must be an integer of at least 0"):
+        cj.probes.delayed(-1, cj.probes.ensemble())

@@ -102,7 +102,7 @@ def test_on_training_it_is_the_volume_of_unit_vectors_kept_as_such():
 
     @jax.jit
     def follow(x, frames, t):
-        transition = cj.Transition(system, t, x, theta, system.noise(jax.random.key(0), t))
+        transition = cj.Transition(system, t, x, theta, jax.random.key(0))
         pushed = jax.tree.map(jax.vmap(transition.push), frames)
         return transition.y, jax.tree.map(lambda v: v / jnp.linalg.norm(v, axis=1)[:, None], pushed)
 

@@ -192,18 +192,18 @@ def test_volumes_shrink_by_the_determinant():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: cj.probes.ensemble(copies=0), "copies=0 must be a positive integer"),
+        (lambda: cj.probes.ensemble(copies=0), "copies=0 must be an integer of at least 1"),
         (lambda: cj.probes.ensemble(radius=-1.0), "radius=-1.0 must be finite and not negative"),
         (lambda: cj.probes.ensemble(radius=np.nan), "radius=nan must be finite"),
         (lambda: cj.probes.ensemble(norm="l3"), "norm='l3' is not known; choose from l1, l2, max"),
         (lambda: cj.probes.ensemble(perturb="cube"), "perturb='cube' is not known; choose from uniform"),
         (lambda: cj.probes.ensemble(where="bias"), "where='bias' is not known; choose all, params or kernels"),
         (lambda: sweep({"d": cj.probes.ensemble(where=lambda p: False)}), "matches no coordinate of the phase point"),
-        (lambda: cj.probes.lyapunov(k=0), "k=0 must be a positive integer"),
-        (lambda: cj.probes.lyapunov(every=0), "every=0 must be a positive integer number of steps"),
+        (lambda: cj.probes.lyapunov(k=0), "k=0 must be an integer of at least 1"),
+        (lambda: cj.probes.lyapunov(every=0), "every=0 must be an integer of at least 1"),
         (lambda: cj.probes.sharpness(k=0), "k=0 must be between 1 and max_products=50"),
         (lambda: cj.probes.norms(of=("weights",)), r"of=\['weights'\] is not known; choose from params, grad, update"),
-        (lambda: cj.probes.every(0, cj.probes.loss()), "steps=0 must be a positive integer number of steps"),
+        (lambda: cj.probes.every(0, cj.probes.loss()), "steps=0 must be an integer of at least 1"),
     ],
 )
 def test_bad_input_is_explained(make, message):

@@ -110,13 +110,38 @@ def test_radius_zero_is_exactly_zero_and_the_reference_is_the_trajectory():
     ensemble = cj.probes.ensemble(radius=0.0, copies=3)
     ds = sweep(probes={"distance": ensemble}, steps=40)
     assert float(abs(ds.distance).max()) == 0
-    probes = {"distance": cj.probes.ensemble(copies=3), "growth": cj.probes.lyapunov()}
-    theta = {"learning_rate": 0.5}
-    carry = cj.start(SYSTEM, probes, jax.random.key(0), theta)
-    run = jax.jit(lambda c: cj.advance(SYSTEM, probes, c, 0, theta, jax.random.key(0), blocks=20, stride=1)[0])
-    carry = run(carry)
-    reference = jax.tree.map(lambda leaf: leaf[0], carry.memories["distance"].ensemble.points)
-    jax.tree.map(np.testing.assert_array_equal, reference, carry.x)
+
+
+def test_ensembles_share_the_trajectory_and_a_record_of_the_next_point_is_that_point():
+    """Whatever the order of the probes, and whoever asks for y first."""
+    probes = {
+        "next": cj.probes.reading(lambda transition: cj.phase(transition.y)[0], dims=("coordinate",)),
+        "one": cj.probes.ensemble(radius=0.0, copies=3),
+        "other": cj.probes.ensemble(radius=0.0, copies=2)._replace(dims={"": ("other_copy",)}),
+        "growth": cj.probes.lyapunov(),
+        "point": cj.probes.reading(lambda transition: cj.phase(transition.x)[0], dims=("coordinate",)),
+    }
+    ds = sweep(probes=probes, steps=20)
+    assert float(ds.one.max()) == float(ds.other.max()) == 0
+    np.testing.assert_array_equal(ds.next.isel(time=slice(-1)), ds.point.isel(time=slice(1, None)))
+    same(ds, sweep(probes=dict(reversed(probes.items())), steps=20))
+
+
+def test_no_step_is_traced_twice():
+    calls = []
+
+    def step(x, theta, noise):
+        calls.append(1)
+        return SYSTEM.step(x, theta, noise)
+
+    probes = {
+        "one": cj.probes.ensemble(copies=3),
+        "late": cj.probes.delayed(4, cj.probes.benettin()),
+        "growth": cj.probes.lyapunov(),
+        "update": cj.probes.norms(of=("update",)),
+    }
+    sweep(probes=probes, system=SYSTEM._replace(step=step), cells_per_batch=None)
+    assert len(calls) == 1
 
 
 def test_a_radius_below_the_floor_is_refused_and_leaves_no_store(tmp_path):

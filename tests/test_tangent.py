@@ -142,7 +142,7 @@ def test_on_training_with_minibatches_they_are_covariant_under_the_same_noise():
 
     @jax.jit
     def push(x, vectors, t):
-        transition = cj.Transition(system, t, x, theta, system.noise(jax.random.key(0), t))
+        transition = cj.Transition(system, t, x, theta, jax.random.key(0))
         return transition.y, cj.phase(x)[0], jax.vmap(transition.push)(vectors)
 
     x = jax.jit(lambda: cj.start(system, {}, KEY, theta).x)()

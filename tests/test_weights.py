@@ -106,7 +106,7 @@ def test_loss_of_its_own_weights_is_the_loss(trajectory):
     [
         (lambda: cj.probes.weights("bias"), "where='bias' is not known; choose all, params or kernels"),
         (lambda: sweep({"w": cj.probes.weights(lambda path: False)}), "probe 'w': .*matches no coordinate"),
-        (lambda: cj.probes.ablation(0), "side_by_side=0 must be a positive integer"),
+        (lambda: cj.probes.ablation(0), "side_by_side=0 must be an integer of at least 1"),
         (lambda: cj.sweep(cases.henon(), {"a": cj.probes.ablation()}, {}, steps=1), "this System has no loss"),
         (
             lambda: sweep({"w": cj.probes.weights(), "k": cj.probes.weights("kernels")}),
