@@ -1,13 +1,27 @@
 """Kernel initialisations of the theory of wide networks and of the studies, by name."""
 
 from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
 
-import jax
 from flax import nnx
+from jaxtyping import Array, Float, PRNGKeyArray
 
-Initializer = Callable[..., jax.Array]
 
-INITIALIZERS: dict[str, Callable[[float], Initializer]] = {
+@runtime_checkable
+class Activation(Protocol):
+    """A function of each number of an array."""
+
+    def __call__(self, x: Float[Array, "..."], /) -> Float[Array, "..."]: ...
+
+
+@runtime_checkable
+class Initializer(Protocol):
+    """Draws an array of a shape; the last axis but one is the inputs of a layer."""
+
+    def __call__(self, key: PRNGKeyArray, shape: Any, dtype: Any = ..., /) -> Array: ...
+
+
+INITIALIZERS: dict[str, Callable[[float], Any]] = {
     "normal": lambda scale: nnx.initializers.normal(scale),
     "lecun": lambda scale: nnx.initializers.variance_scaling(scale**2, "fan_in", "normal"),
     "he": lambda scale: nnx.initializers.variance_scaling(2 * scale**2, "fan_in", "normal"),
@@ -30,8 +44,8 @@ def initializer(name: str, scale: float) -> Initializer:
     return INITIALIZERS[name](scale)
 
 
-def activation(name: str | Callable) -> Callable[[jax.Array], jax.Array]:
-    """An activation function by the name it has in `flax.nnx` (tanh, sigmoid, relu, gelu, …), or the function itself.
+def activation_function(name: str | Activation) -> Activation:
+    """The activation function by the name it has in `flax.nnx` (tanh, sigmoid, relu, gelu, …), or the function itself.
 
     Raises:
         ValueError: for an unknown name.
