@@ -90,6 +90,8 @@ class TestDataset:
         dataset = datasets.Dataset(inputs, labels, inputs[:2], labels[:2])
         sizes = {"train_samples": 4, "test_samples": 2, "outputs": 3, "classes": 3}
         assert (dataset.outputs, dataset.attrs) == (3, {"name": "unnamed", **sizes})
+        with pytest.raises(ValueError, match=r"shape \(4,\); .* integer labels \[4\] or numbers \[4, 1\]"):
+            datasets.Dataset(inputs, labels * 1.0, inputs[:2], labels[:2] * 1.0)
         numbers = datasets.Dataset(inputs, inputs[:, :2], inputs[:2], inputs[:2, :2])
         assert numbers.attrs == {"name": "unnamed", "train_samples": 4, "test_samples": 2, "outputs": 2}
         for other in (datasets.iris(), datasets.spirals(), datasets.teacher_student()):

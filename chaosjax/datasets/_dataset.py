@@ -82,13 +82,8 @@ def _read_only(array: Any, dtype: type) -> np.ndarray:
 
 def _outputs(train_targets: np.ndarray, test_targets: np.ndarray) -> int:
     if train_targets.dtype == np.int32:
-        return int(max(train_targets.max(initial=-1), test_targets.max(initial=-1))) + 1
-    if train_targets.ndim != 2:
-        raise ValueError(
-            f"train_targets have shape {train_targets.shape}; they must be integer labels [samples] or numbers "
-            "[samples, outputs]"
-        )
-    return train_targets.shape[1]
+        return int(max(train_targets.max(initial=0), test_targets.max(initial=0))) + 1
+    return max(train_targets.shape[1:], default=1)
 
 
 def _check_samples(part: str, inputs: np.ndarray, targets: np.ndarray, outputs: int) -> None:

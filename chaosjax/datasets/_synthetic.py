@@ -38,8 +38,7 @@ def teacher_student(
 
     Source: Saad and Solla, Phys. Rev. E 52, 4225 (1995), with tanh in place of erf.
     """
-    _check_counts(samples=samples, test_samples=test_samples, features=features, width=width, outputs=outputs)
-    _check_noise(noise)
+    _check(noise, samples=samples, test_samples=test_samples, features=features, width=width, outputs=outputs)
     # One stream for each part: more samples or more noise leave the teacher as it is.
     teacher, train, test, disturbance = (np.random.default_rng([seed, part]) for part in range(4))
     hidden = teacher.standard_normal((features, width)) / np.sqrt(features)
@@ -92,8 +91,7 @@ def spirals(
     Raises:
         ValueError: a count below 1, a noise below 0, or unknown targets.
     """
-    _check_counts(samples=samples, test_samples=test_samples, classes=classes)
-    _check_noise(noise)
+    _check(noise, samples=samples, test_samples=test_samples, classes=classes)
 
     def arms(count: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         labels = np.arange(count) % classes
@@ -113,11 +111,8 @@ def spirals(
     )
 
 
-def _check_counts(**counts: int) -> None:
+def _check(noise: float, **counts: int) -> None:
     for argument, count in counts.items():
         check_count(argument, count)
-
-
-def _check_noise(noise: float) -> None:
     if not noise >= 0:
         raise ValueError(f"noise={noise} must be 0 or more: it is a standard deviation")

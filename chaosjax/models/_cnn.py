@@ -94,7 +94,7 @@ def cnn(
         A builder ``(in_shape, out_features, rngs) -> CNN``.
 
     Raises:
-        ValueError: for an unknown name, no channels, or images that the poolings shrink to nothing.
+        ValueError: an unknown name, no channels, or images that the poolings shrink to nothing.
     """
     if init == "ntk":
         raise ValueError("cnn: init='ntk' is not defined here; choose normal, lecun or he")

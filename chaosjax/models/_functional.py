@@ -28,20 +28,6 @@ class Apply(Protocol):
     ) -> tuple[Float[Array, "n outputs"], PyTree]: ...
 
 
-@runtime_checkable
-class Start(Protocol):
-    """Draws the parameters of a network without other state."""
-
-    def __call__(self, key: PRNGKeyArray, inputs: Float[Array, "1 ..."], /) -> PyTree: ...
-
-
-@runtime_checkable
-class Evaluate(Protocol):
-    """The outputs of a network without other state."""
-
-    def __call__(self, params: PyTree, inputs: Float[Array, "n ..."], /) -> Float[Array, "n outputs"]: ...
-
-
 class Functional(NamedTuple):
     """A network as pure functions; ``state`` is what it carries beside parameters (running averages, random keys).
 
@@ -67,7 +53,7 @@ def functional(model: Any, inputs: Float[Array, "n ..."], outputs: int, dtype: A
         outputs: number of outputs, handed over as ``out_features``.
 
     Raises:
-        TypeError: for anything else.
+        TypeError: a model of another kind, with what to do about it.
     """
     _check_unbuilt(model)
     if isinstance(model, linen.Module):
@@ -101,7 +87,12 @@ def _check_unbuilt(model: Any) -> None:
         )
 
 
-def _from_pair(start: Start, evaluate: Evaluate, inputs: Float[Array, "1 ..."], dtype: Any) -> Functional:
+def _from_pair(
+    start: Callable[[PRNGKeyArray, Array], PyTree],
+    evaluate: Callable[[PyTree, Array], Array],
+    inputs: Float[Array, "1 ..."],
+    dtype: Any,
+) -> Functional:
     def init(key):
         return _cast(start(key, inputs), dtype), ()
 

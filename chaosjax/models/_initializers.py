@@ -1,10 +1,10 @@
 """Kernel initialisations of the theory of wide networks and of the studies, by name."""
 
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from flax import nnx
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
 
 @runtime_checkable
@@ -14,14 +14,7 @@ class Activation(Protocol):
     def __call__(self, x: Float[Array, "..."], /) -> Float[Array, "..."]: ...
 
 
-@runtime_checkable
-class Initializer(Protocol):
-    """Draws an array of a shape; the last axis but one is the inputs of a layer."""
-
-    def __call__(self, key: PRNGKeyArray, shape: Any, dtype: Any = ..., /) -> Array: ...
-
-
-INITIALIZERS: dict[str, Callable[[float], Any]] = {
+INITIALIZERS: dict[str, Callable[[float], nnx.Initializer]] = {
     "normal": lambda scale: nnx.initializers.normal(scale),
     "lecun": lambda scale: nnx.initializers.variance_scaling(scale**2, "fan_in", "normal"),
     "he": lambda scale: nnx.initializers.variance_scaling(2 * scale**2, "fan_in", "normal"),
@@ -31,11 +24,11 @@ INITIALIZERS: dict[str, Callable[[float], Any]] = {
 multiplies by 1/√n instead (Jacot et al., NeurIPS 2018)."""
 
 
-def initializer(name: str, scale: float) -> Initializer:
-    """The kernel initialisation of that name with standard deviation factor `scale`.
+def initializer(name: str, scale: float) -> nnx.Initializer:
+    """Return the kernel initialisation of that name with standard deviation factor `scale`.
 
     Raises:
-        ValueError: for an unknown name or a scale that is not positive.
+        ValueError: an unknown name or a scale that is not positive.
     """
     if name not in INITIALIZERS:
         raise ValueError(f"init={name!r} is not known; choose from {', '.join(INITIALIZERS)}")
@@ -45,10 +38,10 @@ def initializer(name: str, scale: float) -> Initializer:
 
 
 def activation_function(name: str | Activation) -> Activation:
-    """The activation function by the name it has in `flax.nnx` (tanh, sigmoid, relu, gelu, …), or the function itself.
+    """Return the activation function by the name it has in `flax.nnx` (tanh, sigmoid, relu, gelu, …), or the function itself.
 
     Raises:
-        ValueError: for an unknown name.
+        ValueError: an unknown name.
     """
     if callable(name):
         return name

@@ -78,7 +78,7 @@ def mlp(
         A builder ``(in_shape, out_features, rngs) -> MLP``.
 
     Raises:
-        ValueError: for an unknown name, a width below 1, or a scale that is not positive.
+        ValueError: an unknown name, a width below 1, or a scale that is not positive.
     """
     for width in widths:
         check_count("widths", width, what="each hidden layer's")

@@ -1,9 +1,9 @@
 """Gradient descent small enough to be known exactly: its exponents, and where its behaviour changes."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -140,16 +140,8 @@ def perceptron(learning_rate: float = 8.0, positive_fraction: float = 0.3) -> Sy
     return _gradient_descent(init, loss, theta, {"system": "perceptron"})
 
 
-class Start(Protocol):
-    """The first weights."""
-
-    def __call__(self, key: PRNGKeyArray, theta: Theta, /) -> Weights: ...
-
-
-class Loss(Protocol):
-    """The loss of weights."""
-
-    def __call__(self, w: Weights, theta: Theta, /) -> Float[Array, ""]: ...
+Start = Callable[[PRNGKeyArray, Theta], Weights]
+Loss = Callable[[Weights, Theta], Float[Array, ""]]
 
 
 def _gradient_descent(init: Start, loss: Loss, theta: Theta, attrs: dict[str, Any]) -> System:

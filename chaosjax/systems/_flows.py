@@ -1,7 +1,7 @@
 """Flows of vector fields, as maps over one time step: the textbooks' own and any other."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
@@ -154,16 +154,8 @@ def lorenz_96(sites: int = 40, forcing: float = 8.0, time_step: float = 0.05) ->
     return flow(field, time_step, init, theta={"forcing": forcing}, attrs=attrs)
 
 
-class Velocity(Protocol):
-    """The field at fixed control parameters."""
-
-    def __call__(self, x: PyTree, /) -> PyTree: ...
-
-
-class Advance(Protocol):
-    """One step of a solver."""
-
-    def __call__(self, velocity: Velocity, x: PyTree, /) -> PyTree: ...
+Velocity = Callable[[PyTree], PyTree]
+Advance = Callable[[Velocity, PyTree], PyTree]
 
 
 def _tableau(solver: Any) -> diffrax.ButcherTableau:
