@@ -7,14 +7,16 @@ import numpy as np
 import xarray as xr
 from scipy.stats import t as student
 
+from chaosjax._checks import check_count
 from chaosjax.stats._checks import require_dims
-from chaosjax.stats._finite_time_exponents import Bound, finite_time_exponents
+from chaosjax.stats._finite_time_exponents import Time, finite_time_exponents
+from chaosjax.stats._interval import interval
 
 
 def lyapunov_spectrum(
     growth: xr.DataArray,
-    start: Bound = None,
-    stop: Bound = None,
+    start: Time = None,
+    stop: Time = None,
     batches: int = 20,
     error: float | None = None,
     confidence: float = 0.95,
@@ -28,15 +30,17 @@ def lyapunov_spectrum(
     that has forgotten its start: give a `start` after the transient.
 
     Args:
-        growth: ``[..., time, (exponent)]``, as `probes.lyapunov` and `probes.benettin` record it.
-        error: standard error that counts as converged; None asks for none.
+        growth: ``[..., time, (exponent)]``, nats, as `probes.lyapunov` and `probes.benettin` record it.
+        start, stop: in steps; None stands for the first and the last recorded time.
+        batches: B, at least 4.
+        error: standard error that counts as converged, in the units of the exponents; None asks for none.
         time_step: length of a step in units of time, for flows.
 
     Returns:
-        `exponents`, `standard_error`, `low`, `high` (nats per step, or per unit time); `correlation` (of neighbouring
-        parts) and `drift` (second half minus first, in its standard errors); `converged`: the error is
-        reached, \|drift\| < 3, and correlation below :math:`2/\sqrt B`. With an ``exponent`` dimension also `sum`,
-        `kaplan_yorke` and `entropy_bound`.
+        `exponents`, ``[bound, ..., (exponent)]``, and `standard_error` (nats per step, or per unit time); `correlation`
+        of neighbouring parts, and `drift`, second half minus first, in its standard errors; `converged`: the error
+        is reached, \|drift\| < 3, and the correlation is below :math:`2/\sqrt B`. With an ``exponent`` dimension also
+        `sum`, `kaplan_yorke` and `entropy_bound` of the estimates.
 
     Raises:
         ValueError: no time dimension, bad bounds, fewer records in the window than batches, batches below 4.
@@ -44,17 +48,8 @@ def lyapunov_spectrum(
     Source: Flegal, Jones, Ann. Statist. 38 (2010) 1034 (batch means).
     """
     require_dims(growth, "growth", "time")
-    if batches < 4:
-        raise ValueError(f"batches={batches} must be at least 4")
-    times = growth["time"].values
-    first = times[0] if start is None else start
-    last = times[-1] if stop is None else stop
-    inside = np.flatnonzero((times > first) & (times <= last))
-    length = len(inside) // batches
-    if length < 1:
-        raise ValueError(f"{len(inside)} records in ({first}, {last}] cannot be cut into {batches} batches")
-    bounds = np.append(inside[len(inside) - batches * length] - 1, inside[-1] - length * np.arange(batches)[::-1])
-    edges = [int(times[i]) for i in bounds]
+    check_count("batches", batches, least=4)
+    edges = _edges(growth["time"].values, start, stop, batches)
     parts = xr.concat([finite_time_exponents(growth, a, b) for a, b in pairwise(edges)], "batch", coords="minimal")
     parts = parts.transpose(..., "batch") / time_step
     mean = parts.mean("batch", skipna=False)
@@ -62,25 +57,20 @@ def lyapunov_spectrum(
     reach = student.ppf(0.5 + confidence / 2, batches - 1) * standard_error
     half = batches // 2
     drift = parts[..., batches - half :].mean("batch", skipna=False) - parts[..., :half].mean("batch", skipna=False)
-    centred = parts - mean
-    correlation = (centred[..., 1:].values * centred[..., :-1].values).sum(-1)
-    variance = (centred**2).sum("batch", skipna=False)
+    drift = drift / (2 * standard_error).where(standard_error > 0, np.inf)
+    correlation = _correlation(parts - mean)
+    small = standard_error <= (np.inf if error is None else error)
+    unit = {"units": "nats/step" if time_step == 1 else "nats/time"}
+    how = {"interval": "Student's t of batch means", "confidence": confidence, "entries": batches}
     result = xr.Dataset(
-        {"exponents": mean, "standard_error": standard_error, "low": mean - reach, "high": mean + reach}
+        {
+            "exponents": interval(mean, mean - reach, mean + reach, long_name="exponents", **unit, **how),
+            "standard_error": standard_error.assign_attrs(long_name="standard error", **unit),
+            "correlation": correlation,
+            "drift": drift,
+            "converged": small & (abs(drift) < 3) & (correlation < 2 / np.sqrt(batches)),
+        }
     )
-    result["correlation"] = xr.zeros_like(mean) + np.divide(
-        correlation, variance, out=np.zeros(mean.shape), where=np.asarray(variance) > 0
-    )
-    scale = (2 * standard_error).where(standard_error > 0, np.inf)
-    result["drift"] = drift / scale
-    result["converged"] = (
-        (standard_error <= (np.inf if error is None else error))
-        & (abs(result["drift"]) < 3)
-        & (result["correlation"] < 2 / np.sqrt(batches))
-    )
-    units = "nats/step" if time_step == 1 else "nats/time"
-    for name in ("exponents", "standard_error", "low", "high"):
-        result[name].attrs = {"long_name": name.replace("_", " "), "units": units}
     if "exponent" in mean.dims:
         result["sum"] = mean.sum("exponent", skipna=False)
         result["kaplan_yorke"] = kaplan_yorke(mean)
@@ -88,11 +78,36 @@ def lyapunov_spectrum(
     return result
 
 
-def kaplan_yorke(exponent: xr.DataArray, dim: str = "exponent") -> xr.DataArray:
-    r"""Return the Kaplan–Yorke dimension, :math:`j + \sum_{i \le j} λ_i / |λ_{j+1}|`, j the last with a sum ≥ 0.
+def _edges(times: np.ndarray, start: Time, stop: Time, batches: int) -> list[int]:
+    first = times[0] if start is None else start
+    last = times[-1] if stop is None else stop
+    inside = np.flatnonzero((times > first) & (times <= last))
+    length = len(inside) // batches
+    if length < 1:
+        raise ValueError(f"{len(inside)} records in ({first}, {last}] cannot be cut into {batches} batches")
+    ends = np.append(inside[len(inside) - batches * length] - 1, inside[-1] - length * np.arange(batches)[::-1])
+    return [int(times[i]) for i in ends]
 
-    0 where the first exponent is negative. NaN where the sum of all exponents given is not negative: more are
-    needed (or, if these are all, the volume does not shrink and the dimension is that of the phase space).
+
+def _correlation(centred: xr.DataArray) -> xr.DataArray:
+    """Correlation of neighbours along ``batch``, 0 where nothing varies."""
+    products = (centred[..., 1:].values * centred[..., :-1].values).sum(-1)
+    variance = (centred**2).sum("batch", skipna=False)
+    ratio = np.divide(products, variance, out=np.zeros(variance.shape), where=np.asarray(variance) > 0)
+    return xr.zeros_like(variance) + ratio
+
+
+def kaplan_yorke(exponent: xr.DataArray, dim: str = "exponent") -> xr.DataArray:
+    r"""Return the Kaplan–Yorke dimension, j the last index with :math:`\sum_{i \le j} λ_i \ge 0`.
+
+    .. math:: j + \sum_{i \le j} λ_i / |λ_{j+1}|
+
+    Args:
+        exponent: ``[..., dim]``, in any order.
+
+    Returns:
+        ``[...]``. 0 where all exponents are negative. NaN where the sum of all exponents given is not negative: more
+        are needed (or, if these are all, the volume does not shrink and the dimension is that of the phase space).
 
     Raises:
         ValueError: no dimension `dim`.
@@ -116,10 +131,18 @@ def kaplan_yorke(exponent: xr.DataArray, dim: str = "exponent") -> xr.DataArray:
 
 
 def entropy_bound(exponent: xr.DataArray, dim: str = "exponent") -> xr.DataArray:
-    r"""Return :math:`\sum_{λ_i > 0} λ_i`, an upper bound of the Kolmogorov–Sinai entropy, in nats per step.
+    r"""Return the sum of the positive exponents, an upper bound of the Kolmogorov–Sinai entropy.
 
-    Pesin: equal to it where the invariant measure is smooth along unstable directions. A lower bound of the bound
-    where not all positive exponents are given.
+    .. math:: \sum_{λ_i > 0} λ_i
+
+    It equals the entropy where the invariant measure is smooth along unstable directions (Pesin). Where not all
+    positive exponents are given the sum is too small to be a bound.
+
+    Args:
+        exponent: ``[..., dim]``, nats per step.
+
+    Returns:
+        ``[...]``, nats per step.
 
     Raises:
         ValueError: no dimension `dim`.
@@ -132,10 +155,16 @@ def entropy_bound(exponent: xr.DataArray, dim: str = "exponent") -> xr.DataArray
 
 
 def window_exponents(growth: xr.DataArray, window: int) -> xr.DataArray:
-    r"""Return finite-time exponents over consecutive windows of `window` steps, ``[..., window_end, ...]``.
+    """Return finite-time exponents over consecutive windows of equal length.
 
-    Their distribution (``.quantile``, ``.std``, ``(… > 0).mean``) is that of the finite-time exponents; with window
-    the stride it is that of `local_exponents`. A remainder at the end is left out.
+    With the stride as window these are the `local_exponents`.
+
+    Args:
+        growth: ``[..., time, ...]``, nats.
+        window: length in steps, a multiple of the stride; a remainder at the end is left out.
+
+    Returns:
+        ``[window_end, ...]``, nats per step, ``window_end`` the recorded time at the end of each window.
 
     Raises:
         ValueError: no time dimension, a window that is no multiple of the stride, or none that fits.
@@ -152,15 +181,19 @@ def window_exponents(growth: xr.DataArray, window: int) -> xr.DataArray:
 
 
 def converged(name: str, error: float, start: float = 0, batches: int = 20) -> Callable[[xr.Dataset], bool]:
-    """``until=converged("growth", 1e-3)``: ends a sweep once every living cell's exponents have that standard error.
+    """Return a rule that ends a sweep once the exponents of every living cell are known well: ``sweep(until=rule)``.
+
+    A run that ends when its error looks small is biased. The rule asks for the whole verdict of `lyapunov_spectrum`,
+    which includes drift and correlation, and for two records per batch at least, so it cannot end a run at once.
 
     Args:
         name: the record to watch, of `probes.lyapunov` or `probes.benettin`.
         error: largest standard error by batch means, in nats per step.
-        start: end of the transient.
+        start: end of the transient, in steps.
+        batches: as in `lyapunov_spectrum`.
 
-    A run that may stop whenever it likes what it sees is biased; the verdict of `lyapunov_spectrum` asked here
-    includes drift and correlation, and needs `batches` records at least, so it cannot stop at once.
+    Returns:
+        A function of the records so far that says whether to end.
     """
 
     def done(ds: xr.Dataset) -> bool:
