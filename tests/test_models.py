@@ -227,6 +227,15 @@ def test_a_linen_network_without_collections_has_no_state():
     assert not jax.tree.leaves(state)
 
 
+@pytest.mark.parametrize("name", ["linen batch norm", "linen dropout", "tuple", "equinox pair"])
+def test_a_sweep_goes_through_every_new_kind(name):
+    system = cj.training(cases.problem(MODELS[name]), cases.heavy_ball, batch_size=4)
+    probes = {"loss": cj.probes.loss(), "growth": cj.probes.lyapunov()}
+    ds = cj.sweep(system, probes, {"learning_rate": [0.1], "seed": [0, 1]}, steps=6, progress=False)
+    assert np.isfinite(ds.growth).all()
+    assert (ds.loss.isel(time=-1) < ds.loss.isel(time=0)).all() or name == "linen dropout"
+
+
 @pytest.mark.parametrize("model", [cases.Dropped, LinenDropped()])
 def test_dropout_draws_anew_in_training_and_never_in_evaluation(model):
     network = split(model, INPUTS[:, :2])

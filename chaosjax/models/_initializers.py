@@ -38,7 +38,7 @@ def initializer(name: str, scale: float) -> nnx.Initializer:
 
 
 def activation_function(name: str | Activation) -> Activation:
-    """Return the activation function by the name it has in `flax.nnx` (tanh, sigmoid, relu, gelu, …), or the function itself.
+    """Return the activation of that name in `flax.nnx` (tanh, sigmoid, relu, gelu, …), or the function itself.
 
     Raises:
         ValueError: an unknown name.
