@@ -77,7 +77,7 @@ def flow(
     """
     if not (math.isfinite(time_step) and time_step > 0):
         raise ValueError(f"flow: time_step={time_step!r} must be positive and finite")
-    check_count("substeps", substeps)
+    substeps = check_count("substeps", substeps)
     advance = _explicit(_tableau(solver), time_step / substeps)
 
     def step(x: PyTree, theta: Theta, noise: None) -> PyTree:
@@ -144,7 +144,7 @@ def lorenz_96(sites: int = 40, forcing: float = 8.0, time_step: float = 0.05) ->
 
     Source: Lorenz, Predictability: a problem partly solved, ECMWF seminar (1996).
     """
-    check_count("sites", sites, 4, what="a ring of neighbours")
+    sites = check_count("sites", sites, 4, what="a ring of neighbours")
 
     def field(x: Float[Array, " sites"], theta: Theta) -> Float[Array, " sites"]:
         return (jnp.roll(x, -1) - jnp.roll(x, 2)) * jnp.roll(x, 1) - x + theta["forcing"]

@@ -117,7 +117,7 @@ def doubling_lattice(sites: int = 8, coupling: float = 0.1) -> System:
 
     Source: Kaneko, Prog. Theor. Phys. 72 (1984) 480.
     """
-    check_count("sites", sites, 3, what="a ring of neighbours")
+    sites = check_count("sites", sites, 3, what="a ring of neighbours")
 
     def step(x: Float[Array, " sites"], theta: Theta, noise: None) -> Float[Array, " sites"]:
         e = theta["coupling"]
