@@ -1,9 +1,9 @@
 """What is learned: a loss over parameters, and the quantities read off a network."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +15,37 @@ from chaosjax._system import Theta
 from chaosjax.datasets import Dataset
 from chaosjax.models._functional import Functional, functional
 
-LossFunction = Callable[[Float[Array, "n outputs"], Float[Array, "n outputs"]], Float[Array, " n"]]
-"""Loss of each sample from outputs and targets; class labels arrive one-hot."""
+
+@runtime_checkable
+class LossFunction(Protocol):
+    """Loss of each sample from outputs and targets; class labels arrive one-hot."""
+
+    def __call__(
+        self, outputs: Float[Array, "n outputs"], targets: Float[Array, "n outputs"], /
+    ) -> Float[Array, " n"]: ...
+
+
+@runtime_checkable
+class Initialise(Protocol):
+    """Parameters, and what the network carries beside them (or ``()``)."""
+
+    def __call__(self, key: PRNGKeyArray, theta: Theta, /) -> tuple[PyTree, PyTree]: ...
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """The loss over the samples of those indices, or of all, and the state afterwards."""
+
+    def __call__(
+        self, params: PyTree, state: PyTree, theta: Theta, indices: Int[Array, " b"] | None, /
+    ) -> tuple[Float[Array, ""], PyTree]: ...
+
+
+@runtime_checkable
+class Reading(Protocol):
+    """An array read off a network: a metric [] or its outputs [n, outputs]."""
+
+    def __call__(self, params: PyTree, state: PyTree, /) -> Array: ...
 
 
 class Problem(NamedTuple):
@@ -32,22 +61,27 @@ class Problem(NamedTuple):
         attrs: plain values that say what the problem is.
     """
 
-    init: Callable[[PRNGKeyArray, Theta], tuple[PyTree, PyTree]]
-    loss: Callable[..., tuple[Float[Array, ""], PyTree]]
-    metrics: Mapping[str, Callable[[PyTree, PyTree], Array]] = {}
-    outputs: Callable[[PyTree, PyTree], Float[Array, "n outputs"]] | None = None
+    init: Initialise
+    loss: Objective
+    metrics: Mapping[str, Reading] = {}
+    outputs: Reading | None = None
     samples: int | None = None
     theta: Mapping[str, float | None] = {}
     attrs: Mapping[str, Any] = {}
 
+    def __repr__(self) -> str:
+        data = f"{self.attrs.get('dataset', {}).get('name', 'unnamed')}, {self.samples or 'no'} samples"
+        parts = [data, *(str(self.attrs[name]) for name in ("model", "loss") if name in self.attrs)]
+        return f"Problem({'; '.join(parts)}; metrics {', '.join(self.metrics) or 'none'})"
+
 
 def squared_error(outputs: Float[Array, "n outputs"], targets: Float[Array, "n outputs"]) -> Float[Array, " n"]:
-    """``½ Σ_k (f_k − y_k)²`` of each sample."""
+    """The squared error ``½ Σ_k (f_k − y_k)²`` of each sample."""
     return 0.5 * jnp.sum((outputs - targets) ** 2, axis=-1)
 
 
 def cross_entropy(outputs: Float[Array, "n outputs"], targets: Float[Array, "n outputs"]) -> Float[Array, " n"]:
-    """``−Σ_k y_k ln softmax(f)_k`` of each sample, in nats."""
+    """The cross-entropy ``−Σ_k y_k ln softmax(f)_k`` of each sample, in nats."""
     return -jnp.sum(targets * jax.nn.log_softmax(outputs), axis=-1)
 
 
@@ -68,20 +102,22 @@ def supervised(
     ``train_accuracy`` and ``test_accuracy``.
 
     Args:
-        model: see `models.functional`: a network builder of `chaosjax.models`, any Flax NNX module's builder, or
-            anything with ``init(key, inputs)`` and ``apply(params, inputs)``.
-        loss: "cross_entropy", "squared_error" (½ sum over outputs, mean over samples), or a function of outputs
-            and targets that returns one loss a sample.
+        model: see `models.functional`: a network builder of `chaosjax.models`, any Flax NNX module's builder, a Linen
+            module, or a pair of ``init(key, inputs)`` and ``apply(params, inputs)``.
+        dataset: training and test samples.
+        loss: "cross_entropy" (targets are labels or distributions), "squared_error" (½ sum over outputs, mean over
+            samples; any targets), or a function of outputs and targets ``[n, outputs]`` that returns one loss per
+            sample, ``[n]``.
+        weight_decay: default of the control parameter.
         dtype: of data and parameters; default float64 under x64, else float32.
 
     Raises:
-        ValueError: for an unknown loss, or a network whose outputs do not have the targets' shape.
-        TypeError: for a model of no known kind.
+        ValueError: an unknown loss, one that does not fit the targets or returns another shape, or a network whose
+            outputs do not have the targets' shape.
+        TypeError: a model of no known kind.
     """
-    if isinstance(loss, str) and loss not in LOSSES:
-        raise ValueError(f"loss={loss!r} is not known; choose from {', '.join(LOSSES)}, or give a function")
-    sample_loss = LOSSES[loss] if isinstance(loss, str) else loss
     dtype = jnp.dtype(dtype or working_dtype())
+    sample_loss = _sample_loss(loss, dataset, dtype)
     train = _arrays(dataset.train_inputs, dataset.train_targets, dataset.outputs, dtype)
     test = _arrays(dataset.test_inputs, dataset.test_targets, dataset.outputs, dtype)
     network = functional(model, train[0][:1], dataset.outputs, dtype)
@@ -128,8 +164,31 @@ def supervised(
     )
 
 
+def _sample_loss(loss: str | LossFunction, dataset: Dataset, dtype: Any) -> LossFunction:
+    if isinstance(loss, str):
+        if loss not in LOSSES:
+            raise ValueError(f"loss={loss!r} is not known; choose from {', '.join(LOSSES)}, or give a function")
+        targets = dataset.train_targets
+        distributions = targets.ndim == 1 or (targets.min() >= 0 and np.allclose(targets.sum(axis=1), 1, atol=1e-6))
+        if loss == "cross_entropy" and not distributions:
+            raise ValueError(
+                "loss='cross_entropy' needs labels or targets that are distributions (≥ 0, of sum 1), and those of "
+                f"{dataset.attrs['name']} are other numbers; take loss='squared_error' or a function"
+            )
+        return LOSSES[loss]
+    n = dataset.outputs + 1  # unlike the other dimension
+    batch = jax.ShapeDtypeStruct((n, dataset.outputs), dtype)
+    shape = getattr(jax.eval_shape(loss, batch, batch), "shape", None)
+    if shape != (n,):
+        raise ValueError(
+            f"loss={describe(loss)} returned shape {shape} for outputs and targets {batch.shape}; return one loss per "
+            f"sample, ({n},), e.g. by summing over the last axis"
+        )
+    return loss
+
+
 def accuracy(outputs: Float[Array, "n outputs"], targets: Float[Array, "n outputs"]) -> Float[Array, ""]:
-    """Fraction of samples whose largest output is the largest target; NaN outputs give NaN."""
+    """Return the fraction of samples whose largest output is the largest target; NaN outputs give NaN."""
     hits = jnp.argmax(outputs, axis=-1) == jnp.argmax(targets, axis=-1)
     finite = jnp.all(jnp.isfinite(outputs))
     return jnp.where(finite, jnp.mean(hits, dtype=outputs.dtype), jnp.nan)
@@ -148,15 +207,17 @@ def _check_outputs(network: Functional, train: tuple[Array, Array]) -> None:
     )
     if outputs.shape != train[1][:1].shape:
         raise ValueError(
-            f"model: gives outputs of shape {outputs.shape[1:]} a sample, the targets have {train[1].shape[1:]}; "
+            f"model: gives outputs of shape {outputs.shape[1:]} per sample, the targets have {train[1].shape[1:]}; "
             "set its output width (a builder that takes out_features is told)"
         )
 
 
 def describe(thing: Any) -> str:
-    """A function, partial, module or name in words that are the same in every process."""
+    """Describe a function, partial, module or name in words that are the same in every process."""
     if isinstance(thing, str):
         return thing
+    if isinstance(thing, tuple):
+        return f"({', '.join(map(describe, thing))})"
     if isinstance(thing, partial):
         bound = [describe(value) for value in thing.args]
         bound += [f"{key}={describe(value)}" for key, value in sorted(thing.keywords.items())]

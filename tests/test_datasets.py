@@ -8,6 +8,7 @@ from pathlib import Path
 
 import hydra.utils
 import numpy as np
+import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 from sklearn.datasets import load_digits, load_iris
@@ -83,6 +84,171 @@ class TestDataset:
     def test_bad_arrays(self, changes, message):
         with pytest.raises(ValueError, match=message):
             small(**changes)
+
+    def test_sizes_are_derived_and_stand_in_attrs(self):
+        inputs, labels = np.arange(12.0).reshape(4, 3), np.array([0, 2, 0, 1])
+        dataset = datasets.Dataset(inputs, labels, inputs[:2], labels[:2])
+        sizes = {"train_samples": 4, "test_samples": 2, "outputs": 3, "classes": 3}
+        assert (dataset.outputs, dataset.attrs) == (3, {"name": "unnamed", **sizes})
+        with pytest.raises(ValueError, match=r"shape \(4,\); .* integer labels \[4\] or numbers \[4, 1\]"):
+            datasets.Dataset(inputs, labels * 1.0, inputs[:2], labels[:2] * 1.0)
+        numbers = datasets.Dataset(inputs, inputs[:, :2], inputs[:2], inputs[:2, :2])
+        assert numbers.attrs == {"name": "unnamed", "train_samples": 4, "test_samples": 2, "outputs": 2}
+        for other in (datasets.iris(), datasets.spirals(), datasets.teacher_student()):
+            found = (len(other.train_inputs), len(other.test_inputs), other.outputs)
+            assert found == tuple(other.attrs[name] for name in ("train_samples", "test_samples", "outputs"))
+
+    def test_repr_is_short(self):
+        shown = "Dataset(digits: 1,437 training and 360 test samples of shape (64,), 10 classes)"
+        assert repr(datasets.digits()) == shown
+        assert repr(datasets.teacher_student()).endswith("512 test samples of shape (20,), 1 outputs)")
+
+
+class TestArrays:
+    inputs, labels = load_iris(return_X_y=True)
+
+    @pytest.mark.parametrize("seed", [0, 1])
+    def test_every_sample_is_in_one_set_with_its_label(self, seed):
+        dataset = datasets.arrays(self.inputs, self.labels, test=0.3, seed=seed)
+        assert len(dataset.test_inputs) == 45
+        pairs = zip(
+            [*dataset.train_inputs, *dataset.test_inputs],
+            [*dataset.train_targets, *dataset.test_targets],
+            strict=True,
+        )
+        found = Counter((*row, label) for row, label in pairs)
+        assert found == Counter((*row, label) for row, label in zip(self.inputs, self.labels, strict=True))
+        assert np.bincount(dataset.test_targets).tolist() == [15, 15, 15]
+        assert dataset.checksum == datasets.arrays(self.inputs, self.labels, 45, seed=seed).checksum
+        assert dataset.checksum != datasets.arrays(self.inputs, self.labels, 45, seed=seed + 1).checksum
+
+    def test_classes_keep_their_shares(self):
+        labels = np.repeat([0, 1, 2], [100, 37, 13])
+        dataset = datasets.arrays(np.ones((150, 1)), labels, test=0.2)
+        assert np.abs(np.bincount(dataset.test_targets) - 0.2 * np.array([100, 37, 13])).max() <= 1
+
+    def test_names_become_labels(self):
+        names = np.array(["setosa", "versicolor", "virginica"])
+        expected = datasets.arrays(self.inputs, self.labels)
+        for given in (names[self.labels], list(names[self.labels]), pd.Series(names[self.labels])):
+            dataset = datasets.arrays(pd.DataFrame(self.inputs), given)
+            assert dataset.checksum == expected.checksum
+            assert dataset.attrs["class_names"] == names.tolist()
+        assert datasets.arrays(self.inputs, 10 * self.labels - 5).attrs["class_names"] == [-5, 5, 15]
+        json.dumps(dataset.attrs)
+
+    def test_what_is_labels_and_what_is_numbers(self):
+        n = len(self.inputs)
+        values = np.random.default_rng(0).standard_normal(n)
+        cases = [
+            (values, {}, None),
+            (self.labels * 1.0, {}, None),
+            (self.labels * 1.0, {"kind": "classes"}, [0, 1, 2]),
+            (self.labels, {"kind": "numbers"}, None),
+            (np.arange(n) // 2, {}, list(range(n // 2))),
+            (np.arange(n), {}, None),
+            (np.eye(3)[self.labels], {}, None),
+            (self.labels[:, None], {}, [0, 1, 2]),
+            (self.labels == 1, {}, [False, True]),
+        ]
+        for targets, options, names in cases:
+            dataset = datasets.arrays(self.inputs, targets, **options)
+            assert dataset.attrs.get("class_names") == names
+            assert dataset.attrs.get("classes") == (names and len(names))
+            shape = () if names else np.reshape(targets, (n, -1)).shape[1:]
+            assert dataset.train_targets.shape[1:] == shape
+
+    def test_numbers_stay_beside_their_inputs(self):
+        values = self.inputs @ [1.0, 2.0, 3.0, 4.0]
+        dataset = datasets.arrays(self.inputs, values, test=7)
+        assert dataset.test_targets.shape == (7, 1)
+        np.testing.assert_allclose(dataset.test_targets[:, 0], dataset.test_inputs @ [1.0, 2.0, 3.0, 4.0], rtol=1e-14)
+
+    def test_scaling_is_the_training_sets(self):
+        raw, dataset = (datasets.arrays(self.inputs, self.labels, scaling=s) for s in ("raw", "standardised"))
+        mean, deviation = raw.train_inputs.mean(0), raw.train_inputs.std(0)
+        np.testing.assert_allclose(dataset.test_inputs, (raw.test_inputs - mean) / deviation, atol=1e-12)
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            (
+                {"inputs": np.where(np.arange(600).reshape(150, 4) == 9, np.nan, 1.0)},
+                "inputs miss .* in rows 2; remove",
+            ),
+            ({"targets": ["a", None] * 75}, "targets miss a value, .* in rows 1, 3, 5, 7, 9 and 70 more"),
+            ({"targets": [0.5, np.inf] + [1.0] * 148}, "targets miss a value, .* in rows 1; remove"),
+            ({"inputs": [["1", "red"]] * 150}, "inputs hold something that is no number .*'red'.*encode it"),
+            ({"targets": ["a", "b"] * 75, "kind": "numbers"}, "targets hold something that is no number"),
+            ({"targets": [0, 1]}, "inputs hold 150 samples and targets 2"),
+            ({"test": 150}, "test=150 of 150 samples must be a part between 0 and 1 or a number from 1 to 149"),
+            ({"test": 0.001}, "test=0.001 of 150 samples"),
+            ({"test": 2.5}, "test=2.5 of 150 samples"),
+            ({"kind": "labels"}, "kind='labels' is not one of None, classes, numbers"),
+            ({"scaling": "none"}, "scaling='none' is not one of unit, raw"),
+        ],
+    )
+    def test_bad_arguments(self, changes, message):
+        with pytest.raises(ValueError, match=message):
+            datasets.arrays(**{"inputs": self.inputs, "targets": self.labels, **changes})
+
+
+class TestCsv:
+    inputs, labels = load_iris(return_X_y=True)
+    names = np.array(["setosa", "versicolor", "virginica"])[labels]
+
+    def table(self, folder, header="a,b,c,d,kind", last=names, delimiter=","):
+        rows = [delimiter.join([*map(repr, map(float, x)), str(y)]) for x, y in zip(self.inputs, last, strict=True)]
+        path = folder / "flowers.csv"
+        path.write_text("\n".join([header.replace(",", delimiter)] * bool(header) + rows) + "\n")
+        return path
+
+    def test_is_the_arrays(self, tmp_path):
+        expected = datasets.arrays(self.inputs, self.names, 30, seed=2)
+        path = self.table(tmp_path)
+        for target in ("kind", 4, -1):
+            dataset = datasets.csv(path, target, 30, seed=2)
+            assert dataset.checksum == expected.checksum
+        columns = {"inputs": ["a", "b", "c", "d"], "target": ["kind"]}
+        assert dataset.attrs == {**expected.attrs, "name": "flowers", "source": "csv", **columns}
+        nameless = datasets.csv(self.table(tmp_path, header="", delimiter=";"), -1, 30, seed=2, delimiter=";")
+        assert nameless.checksum == expected.checksum
+
+    def test_numbers_several_targets_and_chosen_inputs(self, tmp_path):
+        path = self.table(tmp_path, last=self.labels)
+        assert datasets.csv(path, "kind").attrs["class_names"] == [0, 1, 2]
+        dataset = datasets.csv(path, target=["d", "a"], inputs=["c", 1])
+        expected = datasets.arrays(self.inputs[:, [2, 1]], self.inputs[:, [3, 0]])
+        assert dataset.checksum == expected.checksum
+        assert datasets.csv(path, "a", inputs=["b"]).train_targets.shape == (120, 1)
+
+    @pytest.mark.parametrize(
+        ("text", "options", "message"),
+        [
+            ("", {}, "holds no samples"),
+            ("a,b\n", {}, "holds no samples"),
+            ("a,b\n1,2\n\n3,?\n4,\n", {}, "column 'b' has no value in lines 4, 5; fill or remove"),
+            ("a,b\n1,2\n3,4,5\n", {}, "line 3: 3 cells, others 2; delimiter is ','"),
+            ("a,b\n1,2\nx,4\n", {}, "column 'a' holds 'x' in line 3; encode it as numbers, or name the"),
+            ("a,b\n1,2\n3,4\n", {"target": "c"}, "target='c' is no column of .*; choose from a, b"),
+            ("1,2\n3,4\n", {"target": "c"}, r"target='c' is no column .* choose from 0 … 1 \(it has no line of names"),
+            ("a,b\n1,2\n3,4\n", {"inputs": [2]}, "inputs=2 is no column"),
+        ],
+    )
+    def test_bad_tables(self, tmp_path, text, options, message):
+        path = tmp_path / "bad.csv"
+        path.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            datasets.csv(path, **{"target": "b", **options})
+
+    def test_by_configuration(self, tmp_path):
+        configs = {path.stem: OmegaConf.load(path) for path in CONFIGS}
+        csv = OmegaConf.merge(configs["csv"], {"path": str(self.table(tmp_path)), "target": "kind"})
+        np.save(tmp_path / "inputs.npy", self.inputs)
+        np.save(tmp_path / "targets.npy", self.names)
+        files = {name: {"file": str(tmp_path / f"{name}.npy")} for name in ("inputs", "targets")}
+        made = [hydra.utils.instantiate(config) for config in (csv, OmegaConf.merge(configs["arrays"], files))]
+        assert made[0].checksum == made[1].checksum == datasets.arrays(self.inputs, self.names).checksum
 
 
 class TestScikitSets:
@@ -184,9 +350,9 @@ class TestSyntheticSets:
     @pytest.mark.parametrize(
         ("make", "arguments", "message"),
         [
-            (datasets.teacher_student, {"width": 0}, "width=0 must be at least 1"),
+            (datasets.teacher_student, {"width": 0}, "width=0 must be an integer of at least 1"),
             (datasets.teacher_student, {"noise": -1.0}, "noise=-1.0 must be 0 or more"),
-            (datasets.spirals, {"samples": 0}, "samples=0 must be at least 1"),
+            (datasets.spirals, {"samples": 0}, "samples=0 must be an integer of at least 1"),
             (datasets.spirals, {"noise": float("nan")}, "noise=nan must be 0 or more"),
         ],
     )

@@ -240,7 +240,7 @@ def test_time_steps_are_positive_and_finite(time_step):
 
 @pytest.mark.parametrize("substeps", [0, -1])
 def test_substeps_are_counted(substeps):
-    with pytest.raises(ValueError, match=f"flow: substeps={substeps} must be a positive integer"):
+    with pytest.raises(ValueError, match=f"substeps={substeps} must be an integer of at least 1"):
         flow(lorenz_field, 0.1, nowhere, substeps=substeps)
 
 

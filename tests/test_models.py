@@ -1,6 +1,7 @@
 """Networks: their initial distributions, their outputs by hand, and the split of any network into functions."""
 
 import cases
+import equinox
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -82,9 +83,42 @@ class NnxNet(nnx.Module):
         return self.head(jnp.tanh(self.hidden(inputs)))
 
 
+class LinenNormalised(linen.Module):
+    """The net of `cases.Normalised`, with the switch that Linen modules usually have."""
+
+    @linen.compact
+    def __call__(self, inputs, train: bool):
+        h = linen.Dense(3, name="hidden")(inputs)
+        h = linen.BatchNorm(use_running_average=not train, momentum=0.7, name="norm")(h)
+        return linen.Dense(2, name="head")(jnp.tanh(h))
+
+
+class LinenDropped(linen.Module):
+    @linen.compact
+    def __call__(self, inputs, deterministic=True):
+        return linen.Dense(2)(linen.Dropout(0.5, deterministic=deterministic)(linen.Dense(6)(inputs)))
+
+
+def make_equinox(key):
+    return equinox.nn.MLP(2, 2, 3, 1, key=key)
+
+
+def equinox_pair():
+    """The recipe of the error message."""
+    static = equinox.partition(make_equinox(KEY), equinox.is_inexact_array)[1]
+    return (
+        lambda key, x: equinox.filter(make_equinox(key), equinox.is_inexact_array),
+        lambda params, x: jax.vmap(equinox.combine(params, static))(x),
+    )
+
+
 MODELS = {
     "linen": LinenNet(),
+    "linen batch norm": LinenNormalised(),
+    "linen dropout": LinenDropped(),
     "pair": cases.network,
+    "tuple": tuple(cases.network),
+    "equinox pair": equinox_pair(),
     "nnx builder": lambda rngs: NnxNet(rngs),
     "nnx class": NnxNet,
     "nnx with shapes": cj.models.mlp([3]),
@@ -119,8 +153,92 @@ def test_running_averages_move_in_training_and_are_used_in_evaluation():
     jax.tree.map(np.testing.assert_array_equal, unchanged, after)
 
 
-def test_dropout_draws_anew_in_training_and_never_in_evaluation():
-    network = split(cases.Dropped, INPUTS[:, :2])
+def test_linen_and_nnx_agree_on_a_network_with_running_averages():
+    linen_net, nnx_net = (split(model, INPUTS[:, :2]) for model in (LinenNormalised(), cases.Normalised))
+    params, state = nnx_net.init(KEY)
+    collections = {"batch_stats": {"norm": {"mean": state["norm"]["mean"], "var": state["norm"]["var"]}}}
+    assert jax.tree.structure(linen_net.init(KEY)[1]) == jax.tree.structure(collections)
+    params = {**params, "head": {**params["head"], "kernel": params["head"]["kernel"][:, :2], "bias": jnp.ones(2)}}
+    nnx_net = split(lambda rngs: cases.Normalised((2,), 2, rngs=rngs), INPUTS[:, :2])
+    for training in (True, True, False):
+        ours, collections = linen_net.apply(params, collections, INPUTS[:, :2], training)
+        theirs, state = nnx_net.apply(params, state, INPUTS[:, :2], training)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)  # Linen takes the variance as a difference of squares
+        np.testing.assert_allclose(collections["batch_stats"]["norm"]["mean"], state["norm"]["mean"], rtol=1e-10)
+
+
+def test_a_loss_that_does_not_fit_is_refused():
+    data = cases.dataset()
+    numbers = cj.datasets.arrays(data.train_inputs, data.train_inputs[:, :1], name="mine")
+    builder = cj.models.mlp([3])
+    losses = {
+        "mean": lambda outputs, targets: jnp.mean((outputs - targets) ** 2),
+        "kept": lambda outputs, targets: jnp.sum((outputs - targets) ** 2, axis=-1, keepdims=True),
+        "other axis": lambda outputs, targets: jnp.sum((outputs - targets) ** 2, axis=0),
+    }
+    for loss, shape in zip(losses.values(), [r"\(\)", r"\(3, 1\)", r"\(2,\)"], strict=True):
+        with pytest.raises(
+            ValueError, match=rf"returned shape {shape} for .*\(3, 2\); return one loss per sample, \(3,\)"
+        ):
+            cj.supervised(builder, data, loss=loss)
+    with pytest.raises(ValueError, match="those of mine are other numbers; take loss='squared_error'"):
+        cj.supervised(builder, numbers)
+    with pytest.raises(ValueError, match="those of iris are other numbers"):
+        cj.supervised(builder, cj.datasets.iris(targets="plus_minus_one"))
+    one_hot = cj.supervised(builder, cj.datasets.iris(targets="one_hot"))
+    labels = cj.supervised(builder, cj.datasets.iris())
+    params, state = labels.init(KEY, {})
+    np.testing.assert_array_equal(one_hot.loss(params, state, {}, None)[0], labels.loss(params, state, {}, None)[0])
+
+
+def test_regression_on_numbers_of_your_own():
+    rng = np.random.default_rng(0)
+    inputs = rng.standard_normal((50, 3))
+    values = inputs @ [1.0, -2.0, 0.5]
+    problem = cj.supervised(cj.models.mlp([]), cj.datasets.arrays(inputs, values, test=10), loss="squared_error")
+    params = {"layers": {0: {"kernel": jnp.asarray([[1.0], [-2.0], [0.5]]), "bias": jnp.zeros(1)}}}
+    assert jax.tree.structure(params) == jax.tree.structure(problem.init(KEY, {})[0])
+    assert float(problem.metrics["test_loss"](params, ())) < 1e-28
+    assert set(problem.metrics) == {"train_loss", "test_loss"}
+    params["layers"][0]["bias"] += 2.0
+    np.testing.assert_allclose(problem.loss(params, (), {}, None)[0], 2.0, rtol=1e-12)
+
+
+def test_repr_of_a_problem_is_short():
+    shown = repr(cases.problem(cj.models.mlp([3])))
+    assert shown.startswith("Problem(x, 10 samples; chaosjax.models._mlp.MLP(")
+    assert shown.endswith("; cross_entropy; metrics train_loss, test_loss, train_accuracy, test_accuracy)")
+    assert "0x" not in shown + repr(cases.problem(tuple(cases.network)))
+    assert repr(cj.Problem(None, None)) == "Problem(unnamed, no samples; metrics none)"
+
+
+def test_a_tuple_is_the_pair():
+    pair, plain = (split(model, INPUTS[:, :2]) for model in (cases.network, tuple(cases.network)))
+    params, state = plain.init(KEY)
+    np.testing.assert_array_equal(ravel_pytree(params)[0], ravel_pytree(pair.init(KEY)[0])[0])
+    np.testing.assert_array_equal(
+        plain.apply(params, state, INPUTS[:, :2], True)[0], pair.apply(params, (), INPUTS[:, :2], True)[0]
+    )
+
+
+def test_a_linen_network_without_collections_has_no_state():
+    params, state = split(LinenNet(), INPUTS[:, :2]).init(KEY)
+    assert set(params) == {"Dense_0", "Dense_1"}
+    assert not jax.tree.leaves(state)
+
+
+@pytest.mark.parametrize("name", ["linen batch norm", "linen dropout", "tuple", "equinox pair"])
+def test_a_sweep_goes_through_every_new_kind(name):
+    system = cj.training(cases.problem(MODELS[name]), cases.heavy_ball, batch_size=4)
+    probes = {"loss": cj.probes.loss(), "growth": cj.probes.lyapunov()}
+    ds = cj.sweep(system, probes, {"learning_rate": [0.1], "seed": [0, 1]}, steps=6, progress=False)
+    assert np.isfinite(ds.growth).all()
+    assert (ds.loss.isel(time=-1) < ds.loss.isel(time=0)).all() or name == "linen dropout"
+
+
+@pytest.mark.parametrize("model", [cases.Dropped, LinenDropped()])
+def test_dropout_draws_anew_in_training_and_never_in_evaluation(model):
+    network = split(model, INPUTS[:, :2])
     params, state = network.init(KEY)
     first, after = network.apply(params, state, INPUTS[:, :2], True)
     second, _ = network.apply(params, after, INPUTS[:, :2], True)
@@ -132,17 +250,25 @@ def test_dropout_draws_anew_in_training_and_never_in_evaluation():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: cj.models.mlp([0]), ValueError, r"widths=\[0\] must be positive integers"),
+        (lambda: cj.models.mlp([0]), ValueError, "widths=0 must be an integer of at least 1"),
         (lambda: cj.models.mlp([3], activation="tahn"), ValueError, "activation='tahn' is not known; choose from tanh"),
         (lambda: cj.models.mlp([3], init="xavier"), ValueError, "init='xavier' is not known; choose from normal"),
         (lambda: cj.models.mlp([3], init_scale=0.0), ValueError, "init_scale=0.0 must be positive"),
-        (lambda: cj.models.cnn([]), ValueError, r"channels=\[\] must be positive integers, at least one"),
+        (lambda: cj.models.cnn([]), ValueError, r"channels=\[\] must hold at least one number"),
         (lambda: cj.models.cnn(init="ntk"), ValueError, "init='ntk' is not defined here"),
         (lambda: split(cj.models.cnn([1] * 4)), ValueError, "4 poolings leave nothing of 8×8 images"),
         (lambda: split(cj.models.cnn(), INPUTS[:, :5]), ValueError, r"shape \(5,\) are no images"),
         (lambda: split(NnxNet(nnx.Rngs(0))), TypeError, "NnxNet is one built NNX module; give a function"),
         (lambda: split(lambda rngs: 3), TypeError, "the builder returned int, not an nnx.Module"),
         (lambda: split("mlp"), TypeError, "model: 'mlp' has no init and apply functions"),
+        (
+            lambda: split(LinenNet),
+            TypeError,
+            r"LinenNet is a class of Linen modules; give an instance, LinenNet\(...\)",
+        ),
+        (lambda: split(make_equinox(KEY)), TypeError, r"MLP is an Equinox module; give a pair \(init, apply\)"),
+        (lambda: split(lambda rngs: make_equinox(KEY)), TypeError, "MLP is an Equinox module; give a pair"),
+        (lambda: split(cases.network.apply), TypeError, r"_apply_network\(params, inputs\) builds no NNX module"),
     ],
 )
 def test_bad_input_is_explained(make, error, message):

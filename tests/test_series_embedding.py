@@ -254,27 +254,58 @@ def test_estimates_do_not_depend_on_unit_and_origin(method):
 
 
 @pytest.mark.parametrize("method", ESTIMATORS)
-def test_vmap_and_over_are_a_loop(method):
+def test_vmap_and_apply_are_a_loop(method):
     x = orbits("henon")[:3, :600].at[1, 5].set(jnp.nan)
     loop = [SHORT[method](row) for row in x]
     curves = xr.DataArray(
         np.asarray(x)[None], dims=("learning_rate", "seed", "time"), coords={"learning_rate": [0.1], "seed": [3, 4, 5]}
     )
     result = series.apply(ESTIMATORS[method], curves, batch_size=2)
-    for field in ("value", "low", "high", "reason"):
-        np.testing.assert_allclose(result[field].values[0], [getattr(e, field) for e in loop], rtol=1e-9)
-    assert result.value.dims == ("learning_rate", "seed")
+    assert set(result) == {"value", "reason"}
+    assert result.value.dims == ("bound", "learning_rate", "seed")
+    for bound, field in {"estimate": "value", "low": "low", "high": "high"}.items():
+        found = result.value.sel(bound=bound).values[0]
+        np.testing.assert_allclose(found, [getattr(e, field) for e in loop], rtol=1e-9)
+    assert result.reason.values[0].tolist() == [int(e.reason) for e in loop]
     assert result.seed.values.tolist() == [3, 4, 5]
     assert result.reason.sel(seed=4).item() == CODES["not finite"]
-    assert np.isnan(result.value.sel(seed=4).item())
+    assert np.isnan(result.value.sel(seed=4)).all()
     assert f"{CODES['no saturation']}: no saturation" in result.reason.attrs["reasons"]
 
 
-def test_over_takes_any_dimension_and_function():
+def test_apply_takes_any_dimension_and_function():
     data = xr.DataArray(np.arange(12.0).reshape(4, 3), dims=("step", "seed"))
     result = series.apply(lambda x: x[:2] - x[0], data, dim="step")
     np.testing.assert_array_equal(result.value, np.tile([0.0, 3.0], (3, 1)))
     assert result.value.dims == ("seed", "value_0")
+
+
+def test_apply_joins_an_interval_with_the_field_before_it():
+    x = np.random.default_rng(0).standard_normal((2, 300))
+    data = xr.DataArray(x, dims=("seed", "time"))
+    phases = series.apply(lambda x: series.laminar_phases(x, 0.5), data)
+    expected = [series.laminar_phases(row, 0.5) for row in jnp.asarray(x)]
+    assert phases["mean"].dims == ("bound", "seed")
+    assert phases.bound.values.tolist() == ["estimate", "low", "high"]
+    np.testing.assert_allclose(phases["mean"], np.transpose([(e.mean, e.low, e.high) for e in expected]), rtol=1e-12)
+    assert {"number", "longest", "fraction", "ccdf", "reason"} == set(phases) - {"mean"}
+    entropy = series.apply(partial(series.permutation_entropy, order=3), data)
+    assert entropy.value.sizes == {"bound": 3, "seed": 2}
+    band = series.apply(lambda x: series.shuffled_band(x, jax.random.key(0), 4, shuffles=9), data)
+    assert set(band) == {"low", "high", "reason"}
+
+
+def test_apply_compiles_an_estimator_once():
+    traces = []
+
+    def estimator(x):
+        traces.append(x)
+        return x.sum()
+
+    for scale in (1.0, 2.0):
+        result = series.apply(estimator, xr.DataArray(scale * np.ones((3, 4)), dims=("seed", "time")))
+        assert result.value.values.tolist() == [4 * scale] * 3
+    assert len(traces) == 1
 
 
 def test_mean_period():
@@ -294,12 +325,12 @@ def test_mean_period():
         (lambda x: series.rosenstein(x, dimension=0), "dimension=0 must be"),
         (lambda x: series.rosenstein(x, delay=0), "delay=0 must be"),
         (lambda x: series.rosenstein(x, horizon=280), "x has 300 samples.*horizon"),
-        (lambda x: series.rosenstein(x, horizon=3), "horizon=3 must be at least 4"),
+        (lambda x: series.rosenstein(x, horizon=3), "horizon=3 must be an integer of at least 4"),
         (lambda x: series.rosenstein(x, theiler=-1), "theiler=-1 must be"),
         (lambda x: series.rosenstein(x, window=(3, 30)), r"window=\(3, 30\) must span"),
         (lambda x: series.kantz(x, radius=0.0), "radius=0.0 must be positive"),
         (lambda x: series.kantz(x, average="mean"), "average='mean' must be"),
-        (lambda x: series.kantz(x, references=10), "references=10 must be at least 50"),
+        (lambda x: series.kantz(x, references=10), "references=10 must be an integer of at least 50"),
         (lambda x: series.correlation_dimension(x, dimension=300), "x has 300 samples"),
         (lambda x: series.apply(series.rosenstein, xr.DataArray(x, dims="step")), "no dimension 'time'"),
         (lambda x: series.apply(series.rosenstein, xr.DataArray(x[None, :0], dims=("seed", "time"))), "is empty"),
@@ -309,4 +340,4 @@ def test_mean_period():
 def test_arguments_that_cannot_be_are_refused(call, message):
     x = orbits("henon")[0, :300]
     with pytest.raises(ValueError, match=message):
-        jax.eval_shape(call, x) if "over" not in call.__code__.co_names else call(np.asarray(x))
+        jax.eval_shape(call, x) if "apply" not in call.__code__.co_names else call(np.asarray(x))

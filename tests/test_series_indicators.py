@@ -268,7 +268,7 @@ def test_degenerate_input_gives_nan_with_its_reason(name):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda x: zero_one_test(x, KEY), "at least 500 samples"),
+        (lambda x: zero_one_test(x, KEY), "x has 100 samples.*at least 500"),
         (lambda x: permutation_entropy(x, 5), "needs a series of 604"),
         (lambda x: permutation_entropy(x, 8), "order=8"),
         (lambda x: autocorrelation(x, 100), "lags=100"),
@@ -277,7 +277,7 @@ def test_degenerate_input_gives_nan_with_its_reason(name):
         (lambda x: recurrence_quantification(x, dimension=20, delay=10), "dimension=20"),
         (lambda x: recurrence_quantification(x, theiler=99), "theiler=99"),
         (lambda x: period(x), "max_period=64"),
-        (lambda x: laminar_phases(x, 1.0, period=0), "period >= 1"),
+        (lambda x: laminar_phases(x, 1.0, period=0), "period=0 must be an integer from 1 to"),
     ],
 )
 def test_bad_arguments_are_named(call, message):

@@ -114,7 +114,7 @@ def test_orbits_start_at_random_last_and_keep_their_precision(name):
 
 
 def test_the_descent_maps_step_down_their_own_loss():
-    for name, reference in systems.descent.REFERENCES.items():
+    for name, reference in systems._descent.REFERENCES.items():
         system = reference.system()
         x = system.init(jax.random.key(2), system.theta)
         slope = jax.grad(lambda x, system=system: system.loss(x, system.theta, None))(x)

@@ -21,6 +21,9 @@ from chaosjax.datasets import _tensorflow_sets as tensorflow_sets
 
 pytestmark = pytest.mark.usefixtures("module_cache")
 
+IRIS_DANOVSKI = "9b07ac6965a4d47da3dfa5717ffc553a1c398a811c748d232e21e16f29549a5b"
+"""Checksum of the prepared Iris, raw, as the study split it."""
+
 
 @pytest.fixture(scope="module")
 def mnist_process(tfds_dir, module_cache):
@@ -78,9 +81,13 @@ class TestTfds:
         assert set(labels) == set(range(10))
         assert 100 < inputs.mean() < 140  # the published mean over all pixels is 121
 
-    def test_iris_of_the_study_needs_no_files(self):
-        made, read = datasets.iris_danovski(), datasets.tfds("iris", scaling="raw")
-        assert made.checksum == read.checksum
+    def test_iris_of_the_study_needs_no_files(self, monkeypatch):
+        monkeypatch.delenv("TFDS_DATA_DIR", raising=False)
+        monkeypatch.setenv("HOME", "/nobody")
+        assert datasets.iris_danovski().checksum == IRIS_DANOVSKI
+
+    def test_iris_of_the_study_is_the_prepared_set(self, tfds_dir):
+        assert datasets.tfds("iris", scaling="raw").checksum == IRIS_DANOVSKI
 
     def test_iris_in_the_order_of_the_study(self, tfds_dir):
         dataset = datasets.tfds("iris", scaling="raw")

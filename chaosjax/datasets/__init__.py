@@ -1,9 +1,10 @@
-"""Datasets as plain arrays with a checksum: scikit-learn's, made ones, and TensorFlow Datasets by name."""
+"""Datasets as plain arrays with a checksum: your own, scikit-learn's, made ones, and TensorFlow Datasets by name."""
 
-from chaosjax.datasets._dataset import Dataset as Dataset
-from chaosjax.datasets._scikit_sets import digits as digits
-from chaosjax.datasets._scikit_sets import iris as iris
-from chaosjax.datasets._scikit_sets import iris_danovski as iris_danovski
-from chaosjax.datasets._synthetic import spirals as spirals
-from chaosjax.datasets._synthetic import teacher_student as teacher_student
-from chaosjax.datasets._tensorflow_sets import tfds as tfds
+from chaosjax.datasets._arrays import arrays
+from chaosjax.datasets._csv import csv
+from chaosjax.datasets._dataset import Dataset
+from chaosjax.datasets._scikit_sets import digits, iris, iris_danovski
+from chaosjax.datasets._synthetic import spirals, teacher_student
+from chaosjax.datasets._tensorflow_sets import tfds
+
+__all__ = ["Dataset", "arrays", "csv", "digits", "iris", "iris_danovski", "spirals", "teacher_student", "tfds"]

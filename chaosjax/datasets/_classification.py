@@ -1,4 +1,4 @@
-"""What all classification sets share: scaled inputs and encoded targets."""
+"""What data sets share: scaled inputs and encoded labels."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,42 +23,43 @@ def classification(
 ) -> Dataset:
     """Make a Dataset of (inputs, labels) pairs.
 
-    scaling is "raw", "unit" or "standardised": (x - a) / b with a = 0, b = 1 for raw. Images, known by their
-    `full_scale` (the largest value a pixel can take), have one a and b for all pixels: unit divides by
-    full_scale, standardised takes mean and standard deviation over all pixels. Tables (full_scale=None) have
-    their own a and b per feature: minimum and range, or mean and standard deviation. All statistics are the
-    training set's.
+    Args:
+        classes: number of classes.
+        scaling: see `scaled`.
+        targets: "labels", "one_hot" (0 and 1) or "plus_minus_one" (-1 and 1).
+        full_scale: see `scaled`.
+        attrs: further JSON-able values that name the set.
+    """
+    check_choice("targets", targets, TARGETS)
+    train_inputs, test_inputs = scaled(train[0], test[0], scaling, full_scale)
+    train_targets, test_targets = (_encoded(labels, classes, targets) for _, labels in (train, test))
+    attrs = {**attrs, "classes": classes, "scaling": scaling, "targets": targets}
+    return Dataset(train_inputs, train_targets, test_inputs, test_targets, classes, attrs)
 
-    targets is "labels", "one_hot" (0 and 1) or "plus_minus_one" (-1 and 1).
+
+def check_choice(argument: str, value: object, choices: tuple[str | None, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{argument}={value!r} is not one of {', '.join(map(str, choices))}")
+
+
+def scaled(
+    train_inputs: np.ndarray, test_inputs: np.ndarray, scaling: str, full_scale: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The inputs as ``(x − a) / b`` in float64, with a and b from the training set.
+
+    Args:
+        scaling: "raw" (a = 0, b = 1), "unit" or "standardised".
+        full_scale: the largest value a pixel of an image can take. Images have one a and b for all pixels: unit divides
+            by full_scale, standardised takes mean and standard deviation over all pixels. Tables (None) have a and b
+            per feature: minimum and range, or mean and standard deviation.
     """
     check_choice("scaling", scaling, SCALINGS)
-    check_choice("targets", targets, TARGETS)
-    (train_inputs, train_labels), (test_inputs, test_labels) = train, test
     train_inputs, test_inputs = train_inputs.astype(np.float64), test_inputs.astype(np.float64)
     offset, unit = _offset_and_unit(train_inputs, scaling, full_scale)
     for inputs in (train_inputs, test_inputs):  # in place: an image set in float64 is large
         inputs -= offset
         inputs /= unit
-    return Dataset(
-        train_inputs,
-        _encoded(train_labels, classes, targets),
-        test_inputs,
-        _encoded(test_labels, classes, targets),
-        outputs=classes,
-        attrs={
-            **attrs,
-            "classes": classes,
-            "scaling": scaling,
-            "targets": targets,
-            "train_samples": len(train_labels),
-            "test_samples": len(test_labels),
-        },
-    )
-
-
-def check_choice(argument: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{argument}={value!r} is not one of {', '.join(choices)}")
+    return train_inputs, test_inputs
 
 
 def _offset_and_unit(

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -12,34 +12,41 @@ from jaxtyping import Float64, Int32
 Targets = Int32[np.ndarray, " samples"] | Float64[np.ndarray, "samples outputs"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Training and test samples as read-only arrays, with what is needed to name them in a result.
 
     Targets are either class labels in 0 ... `outputs` - 1 or `outputs` components per sample (one-hot, ±1 or
     regression targets). Inputs are stored as float64, labels as int32 and other targets as float64, whatever
-    number type they are given in. `attrs` holds name, version, scaling and the like as JSON-able values.
+    number type they are given in.
 
-    Raises ValueError where a set is empty, lengths or shapes disagree, a value is not finite or a label is
-    out of range.
+    Args:
+        outputs: outputs of a network for this set; 0 counts the classes up to the largest label, or the components.
+        attrs: name, version, scaling and the like as JSON-able values. ``train_samples``, ``test_samples``, ``outputs``
+            and, for labels, ``classes`` are added from the arrays.
+
+    Raises:
+        ValueError: a set is empty, lengths or shapes disagree, a value is not finite or a label is out of range.
     """
 
     train_inputs: Float64[np.ndarray, "train ..."]
     train_targets: Targets
     test_inputs: Float64[np.ndarray, "test ..."]
     test_targets: Targets
-    outputs: int
-    attrs: Mapping[str, Any]
+    outputs: int = 0
+    attrs: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for part in ("train", "test"):
             inputs = _read_only(getattr(self, f"{part}_inputs"), np.float64)
             targets = np.asarray(getattr(self, f"{part}_targets"))
             is_labels = np.issubdtype(targets.dtype, np.integer) and targets.ndim == 1
-            targets = _read_only(targets, np.int32 if is_labels else np.float64)
-            _check_samples(part, inputs, targets, self.outputs)
             object.__setattr__(self, f"{part}_inputs", inputs)
-            object.__setattr__(self, f"{part}_targets", targets)
+            object.__setattr__(self, f"{part}_targets", _read_only(targets, np.int32 if is_labels else np.float64))
+        if self.outputs == 0:
+            object.__setattr__(self, "outputs", _outputs(self.train_targets, self.test_targets))
+        for part in ("train", "test"):
+            _check_samples(part, getattr(self, f"{part}_inputs"), getattr(self, f"{part}_targets"), self.outputs)
         for array in ("inputs", "targets"):
             train, test = (getattr(self, f"{part}_{array}") for part in ("train", "test"))
             if train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:
@@ -47,6 +54,14 @@ class Dataset:
                     f"train_{array} hold {train.dtype} of shape {train.shape[1:]} per sample and "
                     f"test_{array} {test.dtype} of shape {test.shape[1:]}; they must be the same"
                 )
+        sizes = {"train_samples": len(self.train_inputs), "test_samples": len(self.test_inputs)}
+        sizes |= {"outputs": self.outputs} | ({"classes": self.outputs} if self.train_targets.ndim == 1 else {})
+        object.__setattr__(self, "attrs", {"name": "unnamed", **self.attrs, **sizes})
+
+    def __repr__(self) -> str:
+        sizes = f"{len(self.train_inputs):,} training and {len(self.test_inputs):,} test samples"
+        kind = "classes" if "classes" in self.attrs else "outputs"
+        return f"Dataset({self.attrs['name']}: {sizes} of shape {self.train_inputs.shape[1:]}, {self.outputs} {kind})"
 
     @cached_property
     def checksum(self) -> str:
@@ -63,6 +78,12 @@ def _read_only(array: Any, dtype: type) -> np.ndarray:
     view = np.asarray(array, dtype=dtype).view()
     view.flags.writeable = False
     return view
+
+
+def _outputs(train_targets: np.ndarray, test_targets: np.ndarray) -> int:
+    if train_targets.dtype == np.int32:
+        return int(max(train_targets.max(initial=0), test_targets.max(initial=0))) + 1
+    return max(train_targets.shape[1:], default=1)
 
 
 def _check_samples(part: str, inputs: np.ndarray, targets: np.ndarray, outputs: int) -> None:

@@ -16,22 +16,19 @@ def iris(*, scaling: str = "raw", targets: str = "labels", test_samples: int = 3
     number of each class in the test set. Danovski et al. (2024) took the order of TensorFlow Datasets, rows
     0-119 for training and 120-149 for testing: `iris_danovski`.
 
-    scaling: "raw", "unit" (per feature to [0, 1]) or "standardised". targets: "labels", "one_hot" or
-    "plus_minus_one".
+    Args:
+        scaling: "raw", "unit" (each feature to [0, 1]) or "standardised".
+        targets: "labels", "one_hot" or "plus_minus_one".
+        test_samples: flowers in the test set.
+        seed: of the split.
+
+    Raises:
+        ValueError: an unknown choice, or a test set that leaves no flower of some class in it or in the training set.
     """
     from sklearn.datasets import load_iris
 
     inputs, labels = map(np.asarray, load_iris(return_X_y=True))
-    return _stratified(
-        inputs,
-        labels,
-        scaling=scaling,
-        targets=targets,
-        full_scale=None,
-        test_samples=test_samples,
-        seed=seed,
-        attrs={"name": "iris"},
-    )
+    return _stratified(inputs, labels, test_samples, seed, {"name": "iris"}, scaling=scaling, targets=targets)
 
 
 def iris_danovski(*, targets: str = "labels") -> Dataset:
@@ -39,6 +36,9 @@ def iris_danovski(*, targets: str = "labels") -> Dataset:
 
     That is UCI's table in single precision, raw (cm), in the order of TensorFlow Datasets, rows 0-119 for training
     and 120-149 for testing. scikit-learn's copy has two flowers corrected after Fisher's paper; UCI's has not.
+
+    Args:
+        targets: "labels", "one_hot" or "plus_minus_one".
     """
     from sklearn.datasets import load_iris
 
@@ -69,45 +69,41 @@ _TENSORFLOW_DATASETS_ORDER = """
 
 
 def digits(
-    *,
-    scaling: str = "unit",
-    targets: str = "labels",
-    flatten: bool = True,
-    test_samples: int = 360,
-    seed: int = 0,
+    *, scaling: str = "unit", targets: str = "labels", flatten: bool = True, test_samples: int = 360, seed: int = 0
 ) -> Dataset:
     """Handwritten digits, 1,797 images of 8 x 8 pixels in 10 classes; inputs [n, 64] or [n, 8, 8, 1].
 
     The split into training and test set is stratified and fixed by `seed`.
 
-    scaling: "unit" (pixels 0 ... 16 to [0, 1]), "raw" or "standardised" (one mean and standard deviation for
-    all pixels). targets: "labels", "one_hot" or "plus_minus_one".
+    Args:
+        scaling: "unit" (pixels 0 ... 16 to [0, 1]), "raw" or "standardised" (one mean and standard deviation for
+            all pixels).
+        targets: "labels", "one_hot" or "plus_minus_one".
+        flatten: a vector for each image.
+        test_samples: images in the test set.
+        seed: of the split.
+
+    Raises:
+        ValueError: an unknown choice, or a test set that leaves no image of some class in it or in the training set.
     """
     from sklearn.datasets import load_digits
 
     inputs, labels = map(np.asarray, load_digits(return_X_y=True))
-    return _stratified(
-        inputs if flatten else inputs.reshape(-1, 8, 8, 1),
-        labels,
-        scaling=scaling,
-        targets=targets,
-        full_scale=16.0,
-        test_samples=test_samples,
-        seed=seed,
-        attrs={"name": "digits", "flatten": flatten},
-    )
+    inputs = inputs if flatten else inputs.reshape(-1, 8, 8, 1)
+    attrs = {"name": "digits", "flatten": flatten}
+    return _stratified(inputs, labels, test_samples, seed, attrs, scaling=scaling, targets=targets, full_scale=16.0)
 
 
 def _stratified(
     inputs: np.ndarray,
     labels: np.ndarray,
-    *,
-    scaling: str,
-    targets: str,
-    full_scale: float | None,
     test_samples: int,
     seed: int,
     attrs: Mapping[str, Any],
+    *,
+    scaling: str,
+    targets: str,
+    full_scale: float | None = None,
 ) -> Dataset:
     import sklearn
     from sklearn.model_selection import train_test_split

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from chaosjax._checks import check_count
 from chaosjax.datasets._classification import classification
 from chaosjax.datasets._dataset import Dataset
 
@@ -23,10 +24,21 @@ def teacher_student(
     with W [width, features] and V [outputs, width]. The noise is on the training targets only, so that the
     test loss is the distance to the teacher itself.
 
+    Args:
+        samples: of the training set.
+        test_samples: of the test set.
+        features: inputs of the teacher.
+        width: hidden units of the teacher.
+        outputs: outputs of the teacher.
+        noise: standard deviation of the noise.
+        seed: of teacher, inputs and noise.
+
+    Raises:
+        ValueError: a count below 1, or a noise below 0.
+
     Source: Saad and Solla, Phys. Rev. E 52, 4225 (1995), with tanh in place of erf.
     """
-    _check_counts(samples=samples, test_samples=test_samples, features=features, width=width, outputs=outputs)
-    _check_noise(noise)
+    _check(noise, samples=samples, test_samples=test_samples, features=features, width=width, outputs=outputs)
     # One stream for each part: more samples or more noise leave the teacher as it is.
     teacher, train, test, disturbance = (np.random.default_rng([seed, part]) for part in range(4))
     hidden = teacher.standard_normal((features, width)) / np.sqrt(features)
@@ -47,8 +59,6 @@ def teacher_student(
             "width": width,
             "noise": noise,
             "seed": seed,
-            "train_samples": samples,
-            "test_samples": test_samples,
         },
     )
 
@@ -68,10 +78,20 @@ def spirals(
         x = r (cos phi, sin phi) + noise * xi,    phi = 2 pi (turns * r + c / classes)
 
     for class c, with r ~ U(0, 1) and xi ~ N(0, 1). Sample i belongs to class i mod classes.
-    targets: "labels", "one_hot" or "plus_minus_one".
+
+    Args:
+        samples: of the training set.
+        test_samples: of the test set.
+        classes: number of arms.
+        turns: by which an arm winds.
+        noise: standard deviation of the noise.
+        targets: "labels", "one_hot" or "plus_minus_one".
+        seed: of the samples.
+
+    Raises:
+        ValueError: a count below 1, a noise below 0, or unknown targets.
     """
-    _check_counts(samples=samples, test_samples=test_samples, classes=classes)
-    _check_noise(noise)
+    _check(noise, samples=samples, test_samples=test_samples, classes=classes)
 
     def arms(count: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         labels = np.arange(count) % classes
@@ -91,12 +111,8 @@ def spirals(
     )
 
 
-def _check_counts(**counts: int) -> None:
+def _check(noise: float, **counts: int) -> None:
     for argument, count in counts.items():
-        if count < 1:
-            raise ValueError(f"{argument}={count} must be at least 1")
-
-
-def _check_noise(noise: float) -> None:
+        check_count(argument, count)
     if not noise >= 0:
         raise ValueError(f"noise={noise} must be 0 or more: it is a standard deviation")

@@ -32,22 +32,26 @@ def tfds(
 ) -> Dataset:
     """Read a classification set of TensorFlow Datasets by name, such as "mnist" or "emnist/letters".
 
-    Inputs are one image [height, width, channels] or one feature vector per sample; `flatten` makes an image
-    a vector. The test set is the split "test", or else "validation", or else the last fifth of "train" (Iris:
-    rows 0-119 and 120-149). The splits are taken in their stored order: the first `train_samples` and
-    `test_samples` (None: all), or with `balanced` the first ones of each class, as many of each.
+    The test set is the split "test", or else "validation", or else the last fifth of "train" (Iris: rows 0-119 and
+    120-149). `python -m chaosjax.datasets.prepare NAME` prepares the files (array_record). Decoded arrays are cached in
+    $CHAOSJAX_CACHE, or else ~/.cache/chaosjax.
 
-    scaling: "unit" (images to [0, 1] by the largest value a pixel can take, tables by each feature's range),
-    "raw" (0 ... 255 for most images) or "standardised" (images by one mean and standard deviation, tables by
-    each feature's); statistics are those of the training samples used. targets: "labels", "one_hot" or
-    "plus_minus_one".
+    Args:
+        name: "set", "set/config" or "set:version".
+        train_samples: the first so many of the stored order; None takes all.
+        test_samples: likewise.
+        balanced: take the first ones of each class, as many of each.
+        scaling: "unit" (images to [0, 1] by the largest value a pixel can take, tables by each feature's range),
+            "raw" (0 ... 255 for most images) or "standardised" (images by one mean and standard deviation, tables by
+            each feature's); statistics are those of the training samples used.
+        flatten: a vector for each image [height, width, channels].
+        targets: "labels", "one_hot" or "plus_minus_one".
+        data_dir: folder of the prepared files; None takes $TFDS_DATA_DIR, or else ~/tensorflow_datasets.
 
-    The prepared files (array_record) are looked for in `data_dir`, or else $TFDS_DATA_DIR, or else
-    ~/tensorflow_datasets; `python -m chaosjax.datasets.prepare NAME` makes them. Decoded arrays are cached,
-    see `chaosjax.datasets.cache`.
-
-    Raises FileNotFoundError where the set is not prepared, and ValueError where it is unknown, not in
-    array_record format, no classification of fixed-size images or feature vectors, or smaller than asked for.
+    Raises:
+        FileNotFoundError: the set is not prepared.
+        ValueError: it is unknown, not in array_record format, no classification of fixed-size images or feature
+            vectors, or smaller than asked for.
     """
     if balanced and train_samples is None and test_samples is None:
         raise ValueError("balanced=True needs train_samples or test_samples: how many to choose")
@@ -89,7 +93,11 @@ def data_folder(data_dir: str | os.PathLike[str] | None) -> str:
 
 
 def check_known(name: str) -> None:
-    """Raise ValueError, with the nearest names, unless TensorFlow Datasets has a set of this name."""
+    """Check that TensorFlow Datasets has a set of this name.
+
+    Raises:
+        ValueError: it has not; with the nearest names.
+    """
     import tensorflow_datasets
     import tensorflow_datasets.structured  # its sets are missing from the list otherwise
 

@@ -1,6 +1,6 @@
 """A small convolutional network."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 
@@ -9,8 +9,8 @@ from flax import nnx
 from jax import lax
 from jaxtyping import Array, Float
 
-from chaosjax.models._initializers import activation as named_activation
-from chaosjax.models._initializers import initializer
+from chaosjax._checks import check_count
+from chaosjax.models._initializers import Activation, activation_function, initializer
 
 
 class CNN(nnx.Module):
@@ -23,7 +23,7 @@ class CNN(nnx.Module):
         *,
         channels: Sequence[int],
         kernel_size: int,
-        activation: str | Callable[[Array], Array],
+        activation: str | Activation,
         init: str,
         init_scale: float,
         use_bias: bool,
@@ -31,7 +31,7 @@ class CNN(nnx.Module):
     ):
         self.image = _image_shape(in_shape)
         kernel_init = initializer(init, init_scale)
-        self.activation = named_activation(activation)
+        self.activation = activation_function(activation)
         sizes = [self.image[2], *channels]
         self.convolutions = nnx.List(
             nnx.Conv(a, b, (kernel_size, kernel_size), use_bias=use_bias, kernel_init=kernel_init, rngs=rngs)
@@ -75,25 +75,34 @@ def _convolve(layer: nnx.Conv, h: Float[Array, "n height width inputs"]) -> Floa
 def cnn(
     channels: Sequence[int] = (8, 16),
     kernel_size: int = 3,
-    activation: str | Callable[[Array], Array] = "tanh",
+    activation: str | Activation = "tanh",
     init: str = "lecun",
     init_scale: float = 1.0,
     use_bias: bool = True,
-) -> Callable[..., nnx.Module]:
+) -> partial[CNN]:
     """A small convolutional network for images, flattened (square, one or three channels) or not.
 
     Args:
         channels: output channels of each convolution; each is followed by 2×2 average pooling.
+        kernel_size: of the convolutions, in pixels.
+        activation: a name (tanh, sigmoid, relu, gelu, …) or a function.
         init: as in `mlp`, without "ntk".
+        init_scale: as in `mlp`.
+        use_bias: whether layers have biases.
+
+    Returns:
+        A builder ``(in_shape, out_features, rngs) -> CNN``.
 
     Raises:
-        ValueError: for an unknown name, no channels, or images that the poolings shrink to nothing.
+        ValueError: an unknown name, no channels, or images that the poolings shrink to nothing.
     """
     if init == "ntk":
         raise ValueError("cnn: init='ntk' is not defined here; choose normal, lecun or he")
-    if not channels or any(channel != int(channel) or channel < 1 for channel in channels):
-        raise ValueError(f"cnn: channels={list(channels)} must be positive integers, at least one")
-    named_activation(activation)
+    if not channels:
+        raise ValueError("cnn: channels=[] must hold at least one number")
+    for channel in channels:
+        check_count("channels", channel, what="each convolution's")
+    activation_function(activation)
     initializer(init, init_scale)
     return partial(
         CNN,

@@ -3,12 +3,29 @@
 import inspect
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
-from jaxtyping import Array, PRNGKeyArray, PyTree
+from flax import linen, nnx
+from flax.errors import InvalidRngError
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+
+@runtime_checkable
+class Init(Protocol):
+    """Draws a network's parameters and its other state."""
+
+    def __call__(self, key: PRNGKeyArray) -> tuple[PyTree, PyTree]: ...
+
+
+@runtime_checkable
+class Apply(Protocol):
+    """A network's outputs, and its state afterwards; `training` tells training from evaluation."""
+
+    def __call__(
+        self, params: PyTree, state: PyTree, inputs: Float[Array, "n ..."], training: bool
+    ) -> tuple[Float[Array, "n outputs"], PyTree]: ...
 
 
 class Functional(NamedTuple):
@@ -19,30 +36,32 @@ class Functional(NamedTuple):
         apply: ``(params, state, inputs, training) -> (outputs, state)``.
     """
 
-    init: Callable[[PRNGKeyArray], tuple[PyTree, PyTree]]
-    apply: Callable[..., tuple[Array, PyTree]]
+    init: Init
+    apply: Apply
 
 
-def functional(model: Any, inputs: Array, outputs: int, dtype: Any) -> Functional:
-    """Splits a network into pure functions; its float leaves are cast to `dtype`.
+def functional(model: Any, inputs: Float[Array, "n ..."], outputs: int, dtype: Any) -> Functional:
+    """Split a network into pure functions; its float leaves are cast to `dtype`.
 
     Args:
-        model: a pair with ``init(key, inputs) -> params`` and ``apply(params, inputs) -> outputs`` (a Linen
-            module is one, so is any namedtuple of two functions), or a function that builds a Flax NNX module:
-            ``(rngs) -> nnx.Module``, which may also take ``in_shape`` (one sample's shape) and ``out_features``.
+        model: a function that builds a Flax NNX module, ``(rngs) -> nnx.Module``, which may also take ``in_shape`` (one
+            sample's shape) and ``out_features``; or a Linen module, whose collections beside "params" and random key
+            are state, and whose argument `train`, `training`, `is_training`, `deterministic` or `use_running_average`
+            is set; or a tuple ``(init, apply)``, or anything with two such functions: ``init(key, inputs) -> params``
+            and ``apply(params, inputs) -> outputs``.
         inputs: a few samples, for their shape.
         outputs: number of outputs, handed over as ``out_features``.
 
     Raises:
-        TypeError: for anything else.
+        TypeError: a model of another kind, with what to do about it.
     """
-    if callable(getattr(model, "init", None)) and callable(getattr(model, "apply", None)):
-        return _from_pair(model, inputs, dtype)
-    if isinstance(model, nnx.Module):
-        raise TypeError(
-            f"model: {type(model).__name__} is one built NNX module; give a function that builds it, "
-            f"`lambda rngs: {type(model).__name__}(..., rngs=rngs)`, so that each seed starts elsewhere"
-        )
+    _check_unbuilt(model)
+    if isinstance(model, linen.Module):
+        return _from_linen(model, inputs[:1], dtype)
+    is_pair = isinstance(model, tuple) and len(model) == 2
+    pair: Any = model if is_pair else [getattr(model, name, None) for name in ("init", "apply")]
+    if all(map(callable, pair)):
+        return _from_pair(pair[0], pair[1], inputs[:1], dtype)
     if callable(model):
         return _from_nnx(_builder(model, inputs.shape[1:], outputs), dtype)
     raise TypeError(
@@ -50,20 +69,79 @@ def functional(model: Any, inputs: Array, outputs: int, dtype: Any) -> Functiona
     )
 
 
-def _from_pair(model: Any, inputs: Array, dtype: Any) -> Functional:
+def _check_unbuilt(model: Any) -> None:
+    kind = model if inspect.isclass(model) else type(model)
+    if isinstance(model, nnx.Module):
+        raise TypeError(
+            f"model: {kind.__name__} is one built NNX module; give a function that builds it, "
+            f"`lambda rngs: {kind.__name__}(..., rngs=rngs)`, so that each seed starts elsewhere"
+        )
+    if inspect.isclass(model) and issubclass(model, linen.Module):
+        raise TypeError(f"model: {kind.__name__} is a class of Linen modules; give an instance, {kind.__name__}(...)")
+    if any(base.__module__.split(".")[0] == "equinox" for base in kind.__mro__):
+        raise TypeError(
+            f"model: {kind.__name__} is an Equinox module; give a pair (init, apply) of functions:\n"
+            "(lambda key, x: eqx.filter(make(key), eqx.is_inexact_array), "
+            "lambda params, x: jax.vmap(eqx.combine(params, static))(x)) "
+            "with static = eqx.partition(make(key), eqx.is_inexact_array)[1]"
+        )
+
+
+def _from_pair(
+    start: Callable[[PRNGKeyArray, Array], PyTree],
+    evaluate: Callable[[PyTree, Array], Array],
+    inputs: Float[Array, "1 ..."],
+    dtype: Any,
+) -> Functional:
     def init(key):
-        return _cast(model.init(key, inputs[:1]), dtype), ()
+        return _cast(start(key, inputs), dtype), ()
 
     def apply(params, state, inputs, training):
-        return model.apply(params, inputs), state
+        return evaluate(params, inputs), state
 
     return Functional(init, apply)
+
+
+SWITCHES = {"train": True, "training": True, "is_training": True, "deterministic": False, "use_running_average": False}
+"""Arguments by which a Linen module is told that it is in training, with their value then."""
+
+
+def _from_linen(model: linen.Module, inputs: Float[Array, "1 ..."], dtype: Any) -> Functional:
+    names = inspect.signature(type(model).__call__).parameters
+
+    def switches(training: bool) -> dict[str, Any]:
+        return {name: value == training for name, value in SWITCHES.items() if name in names}
+
+    def start(key):
+        variables = _cast(dict(model.init(key, inputs, **switches(False))), dtype)
+        return variables.pop("params", {}), variables
+
+    def evaluate(params, state, inputs, training, key=None):
+        variables, options = {"params": params, **state}, switches(training)
+        outputs, after = model.apply(variables, inputs, rngs=key, mutable=list(state), **options)
+        return outputs, {**state, **after} if training else state
+
+    def init_drawing(key):
+        params, collections = start(key)
+        return params, (collections, jax.random.fold_in(key, 1))
+
+    def apply_drawing(params, state, inputs, training):
+        collections, drawn = state
+        outputs, collections = evaluate(params, collections, inputs, training, drawn)
+        return outputs, (collections, jax.random.fold_in(drawn, 0)) if training else state
+
+    try:
+        jax.eval_shape(lambda key: evaluate(*start(key), inputs, True), jax.random.key(0))
+    except InvalidRngError:  # it draws random numbers (dropout): a key is part of its state
+        return Functional(init_drawing, apply_drawing)
+    return Functional(start, evaluate)
 
 
 def _from_nnx(build: Callable[[nnx.Rngs], nnx.Module], dtype: Any) -> Functional:
     def split(key):
         module = build(nnx.Rngs(key))
         if not isinstance(module, nnx.Module):
+            _check_unbuilt(module)
             raise TypeError(f"model: the builder returned {type(module).__name__}, not an nnx.Module")
         return nnx.split(module, nnx.Param, ...)
 
@@ -85,7 +163,7 @@ def _from_nnx(build: Callable[[nnx.Rngs], nnx.Module], dtype: Any) -> Functional
     return Functional(init, apply)
 
 
-def _builder(model: Callable, in_shape: tuple[int, ...], outputs: int) -> Callable[[nnx.Rngs], nnx.Module]:
+def _builder(model: Callable[..., Any], in_shape: tuple[int, ...], outputs: int) -> Callable[[nnx.Rngs], nnx.Module]:
     known = {"in_shape": in_shape, "out_features": outputs}
     target = model.func if isinstance(model, partial) else model
     # the metaclass of nnx.Module hides a class's own signature
@@ -93,6 +171,12 @@ def _builder(model: Callable, in_shape: tuple[int, ...], outputs: int) -> Callab
     given = {name: value for name, value in known.items() if name in parameters}
     if "rngs" in parameters:
         return lambda rngs: model(**given, rngs=rngs)
+    needed = [name for name, each in parameters.items() if each.default is each.empty and name not in known]
+    if inspect.isfunction(model) and len(needed) != 1:
+        raise TypeError(
+            f"model: {model.__name__}({', '.join(parameters)}) builds no NNX module from rngs; if it is a network's "
+            "outputs from its parameters, give a pair (init, apply)"
+        )
     return lambda rngs: model(rngs, **given)
 
 

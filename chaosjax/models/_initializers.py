@@ -1,13 +1,20 @@
 """Kernel initialisations of the theory of wide networks and of the studies, by name."""
 
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
-import jax
 from flax import nnx
+from jaxtyping import Array, Float
 
-Initializer = Callable[..., jax.Array]
 
-INITIALIZERS: dict[str, Callable[[float], Initializer]] = {
+@runtime_checkable
+class Activation(Protocol):
+    """A function of each number of an array."""
+
+    def __call__(self, x: Float[Array, "..."], /) -> Float[Array, "..."]: ...
+
+
+INITIALIZERS: dict[str, Callable[[float], nnx.Initializer]] = {
     "normal": lambda scale: nnx.initializers.normal(scale),
     "lecun": lambda scale: nnx.initializers.variance_scaling(scale**2, "fan_in", "normal"),
     "he": lambda scale: nnx.initializers.variance_scaling(2 * scale**2, "fan_in", "normal"),
@@ -17,11 +24,11 @@ INITIALIZERS: dict[str, Callable[[float], Initializer]] = {
 multiplies by 1/√n instead (Jacot et al., NeurIPS 2018)."""
 
 
-def initializer(name: str, scale: float) -> Initializer:
-    """The kernel initialisation of that name with standard deviation factor `scale`.
+def initializer(name: str, scale: float) -> nnx.Initializer:
+    """Return the kernel initialisation of that name with standard deviation factor `scale`.
 
     Raises:
-        ValueError: for an unknown name or a scale that is not positive.
+        ValueError: an unknown name or a scale that is not positive.
     """
     if name not in INITIALIZERS:
         raise ValueError(f"init={name!r} is not known; choose from {', '.join(INITIALIZERS)}")
@@ -30,11 +37,11 @@ def initializer(name: str, scale: float) -> Initializer:
     return INITIALIZERS[name](scale)
 
 
-def activation(name: str | Callable) -> Callable[[jax.Array], jax.Array]:
-    """An activation function by the name it has in `flax.nnx` (tanh, sigmoid, relu, gelu, …), or the function itself.
+def activation_function(name: str | Activation) -> Activation:
+    """Return the activation of that name in `flax.nnx` (tanh, sigmoid, relu, gelu, …), or the function itself.
 
     Raises:
-        ValueError: for an unknown name.
+        ValueError: an unknown name.
     """
     if callable(name):
         return name

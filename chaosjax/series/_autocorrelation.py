@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from chaosjax.series._causes import causes
+from chaosjax._checks import check_count
 from chaosjax.series._embedding import checked
-from chaosjax.series._estimate import first_reason
+from chaosjax.series._estimate import causes, first_reason, masked
 from chaosjax.series._surrogates import shuffled
 
 _TOGETHER = 50
@@ -37,16 +37,24 @@ def autocorrelation(x: Float[Array, " n"], lags: int = 50) -> Autocorrelation:
     .. math:: r_k = \frac{\sum_{t=0}^{n-1-k} (x_t - \bar x)(x_{t+k} - \bar x)}{\sum_t (x_t - \bar x)^2}
 
     for k = 0 … `lags`: the usual estimator, whose bias is −1/n for white noise. A chaotic series decorrelates, a
-    periodic one does not. Compare with `shuffled_band`. By FFT, O(n log n).
+    periodic one does not. Compare with `shuffled_band`.
+
+    Args:
+        x: the series.
+        lags: the largest lag, in samples.
+
+    Returns:
+        r_k, without unit. Reasons: "not finite", "constant".
 
     Raises:
         ValueError: `lags` is not between 0 and n − 1.
 
+    Cost: O(n log n), by FFT.
+
     Source: Box, Jenkins, Reinsel, Time Series Analysis (1994), section 2.1.
     """
     x = _series(x, lags)
-    reason = first_reason(*causes(x))
-    return Autocorrelation(jnp.where(reason == 0, _correlate(x, lags), jnp.nan), reason)
+    return masked(Autocorrelation(_correlate(x, lags), first_reason(*causes(x))))
 
 
 def shuffled_band(
@@ -58,27 +66,32 @@ def shuffled_band(
 
     A shuffle keeps the values and no memory, so an r_k outside the band is memory at that lag. The band is
     pointwise: of 50 lags of a white series two or three lie outside at 95 %. It approaches ±1.96/√n.
-    Cost: `shuffles` FFTs there and back; memory 50 series.
+
+    Args:
+        x: the series.
+        key: of the shuffles.
+        lags: the largest lag, in samples.
+        shuffles: how many.
+        confidence: the share of the shuffles inside the band.
+
+    Returns:
+        The ends of the band, without unit. Reasons: "not finite", "constant".
 
     Raises:
         ValueError: `lags` is not between 0 and n − 1, no shuffle, or `confidence` outside (0, 1).
 
+    Cost: 2 `shuffles` FFTs; memory of 50 series.
+
     Source: Danovski, Soriano, Lacasa, Front. Complex Syst. 2:1367957 (2024), figures 9-12.
     """
     x = _series(x, lags)
-    if shuffles < 1 or not 0 < confidence < 1:
-        raise ValueError(
-            f"need shuffles >= 1 and 0 < confidence < 1, got shuffles={shuffles} and confidence={confidence}"
-        )
-    correlations = lax.map(
-        lambda key: _correlate(shuffled(x, key), lags),
-        jax.random.split(key, shuffles),
-        batch_size=_TOGETHER,
-    )
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence={confidence} must be between 0 and 1, both left out")
+    keys = jax.random.split(key, check_count("shuffles", shuffles))
+    correlations = lax.map(lambda key: _correlate(shuffled(x, key), lags), keys, batch_size=_TOGETHER)
     tail = (1 - confidence) / 2
     low, high = jnp.quantile(correlations, jnp.asarray([tail, 1 - tail], x.dtype), axis=0)
-    reason = first_reason(*causes(x))
-    return Band(*(jnp.where(reason == 0, end, jnp.nan) for end in (low, high)), reason=reason)
+    return masked(Band(low, high, first_reason(*causes(x))))
 
 
 def _correlate(x: Float[Array, " n"], lags: int) -> Float[Array, " lag"]:
@@ -90,6 +103,5 @@ def _correlate(x: Float[Array, " n"], lags: int) -> Float[Array, " lag"]:
 
 def _series(x: Float[Array, " n"], lags: int) -> Float[Array, " n"]:
     x, _ = checked(x, 1, 1)
-    if not 0 <= lags < x.size:
-        raise ValueError(f"lags={lags} must be between 0 and {x.size - 1}, the length of the series less one")
+    check_count("lags", lags, 0, x.size - 1, "the length of the series less one")
     return x

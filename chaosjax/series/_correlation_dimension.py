@@ -7,23 +7,15 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float, Int
 
-from chaosjax.series._causes import causes
 from chaosjax.series._embedding import as_floats, checked, theiler_window
-from chaosjax.series._estimate import Estimate, estimate
-from chaosjax.series._scaling import (
-    LEAST_REFERENCES,
-    batch_means,
-    evenly_spread,
-    half_width,
-    slope_in,
-    straightest,
-)
+from chaosjax.series._estimate import Estimate, causes, estimate
+from chaosjax.series._scaling import LEAST_REFERENCES, batch_means, evenly_spread, half_width, slope_in, straightest
 
 BLOCK = 32
 """Reference points whose distances to all others are counted together."""
 
 RADII = 32
-RADII_AN_OCTAVE = 2
+RADII_PER_OCTAVE = 2
 
 LEAST_PAIRS = 100
 """Pairs a radius needs for its correlation sum to count."""
@@ -39,11 +31,7 @@ LARGEST_FILLING = 0.9
 
 
 def correlation_dimension(
-    x: Float[Array, " n"],
-    dimension: int = 2,
-    delay: int = 1,
-    theiler: int | None = None,
-    references: int = 1000,
+    x: Float[Array, " n"], dimension: int = 2, delay: int = 1, theiler: int | None = None, references: int = 1000
 ) -> Estimate:
     r"""Estimate the correlation dimension as the power with which the number of close pairs grows with the radius.
 
@@ -60,7 +48,8 @@ def correlation_dimension(
     Args:
         x: the series, in any unit: the estimate of a x + b is that of x.
         dimension: of the embedding; above the dimension to be found.
-        theiler: None takes the mean period (`mean_period`), 3 or 4 samples for maps.
+        delay: between two components of a delay vector, in samples.
+        theiler: in samples; None takes the mean period (`mean_period`), 3 or 4 samples for maps.
         references: points, evenly spread, whose distances to all others are counted; all where there are fewer.
 
     Returns:
@@ -70,16 +59,16 @@ def correlation_dimension(
         orbit of 5,000 points to the next (Hénon: 0.03). Reasons: "not finite", "constant", "too few neighbours" (no
         radius holds 100 pairs, or a batch has none), "no scaling region", "no saturation".
 
-    Cost: O(references · n) distances, O(32 n) memory.
-
     Raises:
         ValueError: an embedding too long for the series.
+
+    Cost: O(references · n) distances, O(32 n) memory.
 
     Source: Grassberger, Procaccia, Physica D 9 (1983) 189; Theiler, Phys. Rev. A 34 (1986) 2427.
     """
     x = as_floats(x)
     counts, points = _pairs_within(x, dimension, delay, theiler, references)
-    radii_per_nat = RADII_AN_OCTAVE / math.log(2)
+    radii_per_nat = RADII_PER_OCTAVE / math.log(2)
     inflation = (1 + 3 * counts.shape[1] / points) ** 0.5
     (value, width, found), (risen, _, found_next) = (_dimension(each, inflation) for each in counts)
     value, width, risen = (part * radii_per_nat for part in (value, width, risen))
@@ -99,13 +88,13 @@ def correlation_dimension(
 def correlation_sum(
     x: Float[Array, " n"], dimension: int = 2, delay: int = 1, theiler: int | None = None, references: int = 1000
 ) -> tuple[Float[Array, " radii"], Float[Array, " radii"]]:
-    """Return radii in the unit of x, two an octave up to the range of x, and the correlation sum C(r) at each.
+    """Return radii in the unit of x, two per octave up to the range of x, and the correlation sum C(r) at each.
 
     Arguments and errors as for `correlation_dimension`.
     """
     x = as_floats(x)
     counts, points = _pairs_within(x, dimension, delay, theiler, references)
-    octaves = jnp.arange(RADII - 1, -1, -1, dtype=x.dtype) / RADII_AN_OCTAVE
+    octaves = jnp.arange(RADII - 1, -1, -1, dtype=x.dtype) / RADII_PER_OCTAVE
     radii = (jnp.max(x) - jnp.min(x)) * 2.0**-octaves
     index, apart = evenly_spread(references, points), theiler_window(x, theiler)
     inside = jnp.minimum(index + apart, points - 1) - jnp.maximum(index - apart, 0) + 1
@@ -115,7 +104,7 @@ def correlation_sum(
 def _dimension(
     counts: Float[Array, "references radii"], inflation: float
 ) -> tuple[Float[Array, ""], Float[Array, ""], Array]:
-    """Slope of the log sum per radius, half its interval, and whether it has a scaling region."""
+    """Slope of the log sum per radius, half the length of its interval, and whether it has a scaling region."""
     pairs = jnp.sum(counts, axis=0)
     curve = jnp.where(pairs >= LEAST_PAIRS, jnp.log(pairs), jnp.nan)
     usable = jnp.isfinite(curve)
@@ -135,7 +124,7 @@ def _pairs_within(
 
     def count(distance: Float[Array, " points"]) -> Float[Array, " radii"]:
         # A histogram of log distances: one look at each pair, whatever the number of radii.
-        octave = RADII_AN_OCTAVE * jnp.log2(widest / distance)
+        octave = RADII_PER_OCTAVE * jnp.log2(widest / distance)
         bins = jnp.where(octave < 0, -1, jnp.minimum(octave, RADII - 1)).astype(jnp.int32)
         histogram = jnp.zeros(RADII + 1, jnp.int32).at[RADII - 1 - bins].add(1)
         return jnp.cumsum(histogram[:RADII]).astype(x.dtype)

@@ -4,11 +4,18 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
+from chaosjax._checks import check_count
+
 
 def embed(x: Float[Array, " n"], dimension: int, delay: int = 1) -> Float[Array, "points dimension"]:
     r"""Return the delay vectors of a scalar series.
 
     .. math:: y_i = (x_i, x_{i+τ}, …, x_{i+(m-1)τ}), \quad i = 0 … n - 1 - (m - 1) τ
+
+    Args:
+        x: the series.
+        dimension: m.
+        delay: τ, in samples.
 
     Raises:
         ValueError: a dimension or delay below 1, or an embedding longer than the series.
@@ -26,7 +33,9 @@ def mean_period(x: Float[Array, " n"]) -> Float[Array, ""]:
 
     It is 4 for white noise, 3 to 4 for chaotic maps, the period of a periodic signal, of the order of the length
     for a drift, and NaN for a constant. Neighbours closer in time than that are neighbours along one stretch of the
-    orbit. Cost O(n log n).
+    orbit.
+
+    Cost: O(n log n), by FFT.
 
     Source: Rosenstein, Collins, De Luca, Physica D 65 (1993) 117.
     """
@@ -39,8 +48,8 @@ def theiler_window(x: Float[Array, " n"], theiler: int | None) -> Float[Array, "
     """The window asked for, or the mean period rounded up."""
     if theiler is None:
         return jnp.ceil(mean_period(x))
-    if isinstance(theiler, int) and theiler < 0:
-        raise ValueError(f"theiler={theiler} must be at least 0, or None for the mean period")
+    if isinstance(theiler, int):
+        check_count("theiler", theiler, 0, what="or None for the mean period")
     return jnp.asarray(theiler, x.dtype)
 
 
@@ -60,9 +69,8 @@ def checked(
     """
     if jnp.ndim(x) != 1:
         raise ValueError(f"x has shape {jnp.shape(x)}; it must be one series [n], use vmap or series.apply for several")
-    for name, value in {"dimension": dimension, "delay": delay}.items():
-        if value != int(value) or value < 1:
-            raise ValueError(f"{name}={value!r} must be an integer of at least 1")
+    check_count("dimension", dimension)
+    check_count("delay", delay)
     x = as_floats(x)
     points = x.size - (dimension - 1) * delay - ahead
     if points < least:

@@ -37,8 +37,10 @@ def kantz(
 
     Args:
         x: the series, in any unit: without `radius` the estimate of a x + b is that of x.
+        dimension: m, of the embedding.
+        delay: τ, in samples.
         radius: in the unit of x; None gives each reference point its five nearest neighbours at distinct distances.
-        theiler: None takes the mean period (`mean_period`), 3 or 4 samples for maps.
+        theiler: in samples; None takes the mean period (`mean_period`), 3 or 4 samples for maps.
         horizon: steps followed, at least 4.
         references: reference points, evenly spread over the series; all where it has fewer.
         window: first and last step of the fit, both included, in place of the search: a slope is then returned
@@ -50,11 +52,11 @@ def kantz(
         `Estimate` in nats per step; interval and reasons as for `rosenstein`, over the reference points that have a
         neighbour.
 
-    Cost: O(references · n · horizon) distances, O(references · horizon + 32 n) memory.
-
     Raises:
         ValueError: an embedding or horizon too long for the series, a radius that is not positive, an unknown
             `average`, or a window outside the horizon.
+
+    Cost: O(references · n · horizon) distances, O(references · horizon + 32 n) memory.
 
     Source: Kantz, Phys. Lett. A 185 (1994) 77.
     """

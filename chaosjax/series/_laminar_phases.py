@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int
 
+from chaosjax._checks import check_count
 from chaosjax.series._embedding import checked
-from chaosjax.series._estimate import first_reason
+from chaosjax.series._estimate import first_reason, masked, not_finite
 from chaosjax.series._runs import run_lengths
 
 
@@ -49,22 +50,27 @@ def laminar_phases(
     with a longest phase (type I), ∝ 1/ε with an exponential tail (III), and length^(−3/2) (on-off).
 
     The interval of the mean is the normal one of independent phases, NaN below two; the mean of none is NaN.
-    Cost: O(n).
 
     Args:
+        x: the series.
         threshold: in units of x, an array to vary it under vmap.
-        period: p, the period of the laminar orbit; not used with a `reference`.
+        period: p, the period of the laminar orbit in samples; not used with a `reference`.
+        reference: in units of x, the value near which a laminar series stays.
+        min_length: the shortest run that counts as a phase, in samples.
+
+    Returns:
+        `Laminar`. Reasons: "not finite".
 
     Raises:
         ValueError: a `period` or `min_length` below 1, or a series not longer than `period` + 1.
 
+    Cost: O(n).
+
     Source: Pomeau, Manneville, Commun. Math. Phys. 74 (1980) 189; Heagy, Platt, Hammel, Phys. Rev. E 49 (1994) 1140.
     """
     x, _ = checked(x, 1, 1)
-    if period < 1 or min_length < 1 or x.size <= period + 1:
-        raise ValueError(
-            f"need period >= 1, min_length >= 1 and more than period + 1 samples, got {period}, {min_length}, {x.size}"
-        )
+    check_count("period", period, 1, x.size - 2, "the length of the series less two")
+    check_count("min_length", min_length)
     deviation = x[period:] - x[:-period] if reference is None else x - reference
     quiet = jnp.abs(deviation) < threshold
     lengths = run_lengths(quiet)
@@ -78,6 +84,5 @@ def laminar_phases(
     margin = 1.96 * jnp.sqrt(variance / number)
     octaves = 2 ** jnp.arange(math.ceil(math.log2(x.size)))
     ccdf = jnp.sum(lengths[None] >= octaves[:, None], axis=1) / number
-    reason = first_reason((~jnp.isfinite(x).all(), "not finite"))
     measures = (number, mean, mean - margin, mean + margin, jnp.max(lengths), jnp.mean(quiet, dtype=x.dtype), ccdf)
-    return Laminar(*(jnp.where(reason == 0, measure, jnp.nan).astype(x.dtype) for measure in measures), reason=reason)
+    return masked(Laminar(*(measure.astype(x.dtype) for measure in measures), reason=first_reason(not_finite(x))))

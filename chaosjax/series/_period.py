@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from chaosjax.series._causes import is_constant
+from chaosjax._checks import check_count
 from chaosjax.series._embedding import checked
-from chaosjax.series._estimate import first_reason
+from chaosjax.series._estimate import first_reason, is_constant, masked, not_finite
 
 
 class Period(NamedTuple):
@@ -29,15 +29,24 @@ def period(x: Float[Array, " n"], max_period: int = 64, *, tail: float = 0.5, to
 
     0 says that no p ≤ `max_period` fits: the tail may be chaotic, quasi-periodic, noisy, or still converging. With
     noise of relative size σ take a tolerance of about 10 σ.
-    Cost: n · `max_period` comparisons, memory O(n).
+
+    Args:
+        x: the series.
+        max_period: the longest period looked for, in samples.
+        tail: the part of the series, at its end, that is looked at.
+        tolerance: of a repetition, relative to the range of that part.
+
+    Returns:
+        The period in samples. Reasons: "not finite".
 
     Raises:
         ValueError: arguments out of range, or a tail shorter than three times `max_period`.
+
+    Cost: n · `max_period` comparisons, memory O(n).
     """
-    if max_period < 1 or not 0 < tail <= 1 or not 0 < tolerance < 1:
-        raise ValueError(
-            f"need max_period >= 1, 0 < tail <= 1 and 0 < tolerance < 1, got {max_period}, {tail} and {tolerance}"
-        )
+    check_count("max_period", max_period)
+    if not 0 < tail <= 1 or not 0 < tolerance < 1:
+        raise ValueError(f"need 0 < tail <= 1 and 0 < tolerance < 1, got tail={tail} and tolerance={tolerance}")
     x, _ = checked(x, 1, 1)
     size = int(tail * x.size)
     if size < 3 * max_period:
@@ -55,5 +64,4 @@ def period(x: Float[Array, " n"], max_period: int = 64, *, tail: float = 0.5, to
 
     fits = lax.map(repeats, jnp.arange(1, max_period + 1)) | is_constant(end)
     value = jnp.where(fits.any(), 1 + jnp.argmax(fits), 0).astype(x.dtype)
-    reason = first_reason((~jnp.isfinite(x).all(), "not finite"))
-    return Period(jnp.where(reason == 0, value, jnp.nan), reason)
+    return masked(Period(value, first_reason(not_finite(x))))

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from chaosjax.series._causes import causes
+from chaosjax._checks import check_count
 from chaosjax.series._embedding import checked
-from chaosjax.series._estimate import estimate
+from chaosjax.series._estimate import causes, estimate
 
 
 class PermutationEntropy(NamedTuple):
@@ -38,16 +38,25 @@ def permutation_entropy(x: Float[Array, " n"], order: int = 4, delay: int = 1) -
 
     The interval is the normal one from batch means of −ln p(π_t): H's first-order error, valid below 1. At H = 1
     that vanishes, and what remains is the bias, −(d! − 1)/(2n ln d!), by which `high` is raised throughout. To
-    test against noise use `surrogate_test`. Cost: n d²/2 comparisons, memory d n.
+    test against noise use `surrogate_test`.
+
+    Args:
+        x: the series.
+        order: d, between 2 and 7.
+        delay: τ, in samples.
+
+    Returns:
+        H, without unit, its interval and the p(π). Reasons: "not finite", "constant".
 
     Raises:
         ValueError: an `order` not between 2 and 7, a `delay` below 1, or fewer than 5 order! windows.
 
+    Cost: n d²/2 comparisons, memory d n.
+
     Source: Bandt, Pompe, Phys. Rev. Lett. 88 (2002) 174102; the length: Amigó, Zambrano, Sanjuán, Europhys. Lett.
     83 (2008) 60005.
     """
-    if not 2 <= order <= 7:
-        raise ValueError(f"order={order} must be between 2 and 7")
+    check_count("order", order, 2, 7)
     patterns = math.factorial(order)
     x, windows = checked(x, order, delay)
     if windows < 5 * patterns:

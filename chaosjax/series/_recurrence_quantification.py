@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from chaosjax.series._causes import causes
+from chaosjax._checks import check_count
 from chaosjax.series._embedding import checked
-from chaosjax.series._estimate import first_reason
+from chaosjax.series._estimate import causes, first_reason, masked
 from chaosjax.series._runs import run_lengths
 
 _LONGEST = 46340
@@ -58,18 +58,30 @@ def recurrence_quantification(
     diagonals, independent noise 1 − (1 − q)² with q = rate^(1/m). Neighbours in time recur in a smooth
     (oversampled) series whatever it is: raise `theiler`.
 
-    ε is `radius`, in units of x; without one, the smallest (to 1e-9 of the range) with a recurrence rate of at
-    least `rate`. Recurrence of no pair is "too few neighbours".
-    Cost: n² m comparisons, 30 times that to find ε; memory O(n), one row of the plot at a time.
+    Args:
+        x: the series.
+        radius: ε, in units of x; None takes the smallest (to 1e-9 of the range) with a recurrence rate of `rate`.
+        rate: the least recurrence rate where no radius is given.
+        dimension: m, of the embedding.
+        delay: τ, in samples.
+        theiler: the least distance in time of a pair on a diagonal, in samples.
+        min_line: points of the shortest line that counts.
+
+    Returns:
+        `Recurrence`. Reasons: "not finite", "constant", "too few neighbours" (no pair recurs).
 
     Raises:
         ValueError: an argument out of range, or no more than `theiler` or more than 46,340 points in the embedding.
 
+    Cost: n² m comparisons, 30 times that to find ε; memory O(n), one row of the plot at a time.
+
     Source: Marwan, Romano, Thiel, Kurths, Phys. Rep. 438 (2007) 237.
     """
     x, n = checked(x, dimension, delay)
-    if theiler < 1 or min_line < 1 or not 0 < rate <= 1:
-        raise ValueError(f"need theiler and min_line >= 1 and 0 < rate <= 1, got {theiler}, {min_line} and {rate}")
+    check_count("theiler", theiler)
+    check_count("min_line", min_line)
+    if not 0 < rate <= 1:
+        raise ValueError(f"rate={rate} must be above 0 and at most 1")
     if not theiler < n <= _LONGEST:
         raise ValueError(
             f"x has {n} points in dimension={dimension} with delay={delay}; needed are more than theiler={theiler} "
@@ -84,9 +96,7 @@ def recurrence_quantification(
     recurrence_rate = points.astype(x.dtype) / _pairs(n, theiler)
     measures = (recurrence_rate, determinism, mean_diagonal, longest, entropy, laminarity, trapping_time, radius)
     reason = first_reason(*causes(x), (points == 0, "too few neighbours"))
-    return Recurrence(
-        *(jnp.where(reason == 0, measure.astype(x.dtype), jnp.nan) for measure in measures), reason=reason
-    )
+    return masked(Recurrence(*(measure.astype(x.dtype) for measure in measures), reason=reason))
 
 
 def _row(y: Float[Array, "m n"], i: Int[Array, ""], radius: Float[Array, ""]) -> Bool[Array, " n"]:

@@ -34,8 +34,9 @@ def rosenstein(
     Args:
         x: the series, in any unit: the estimate of a x + b is that of x.
         dimension: of the embedding; 2 suits one- and two-dimensional maps, flows need more.
-        theiler: None takes the mean period (`mean_period`), 3 or 4 samples for maps.
-        horizon: steps followed, at least 4; longer for flows, whose growth a sample is small.
+        delay: between two components of a delay vector, in samples.
+        theiler: in samples; None takes the mean period (`mean_period`), 3 or 4 samples for maps.
+        horizon: steps followed, at least 4; longer for flows, whose growth per sample is small.
         window: first and last step of the fit, both included, in place of the search: a slope is then returned
             whatever the shape of S.
 
@@ -46,10 +47,10 @@ def rosenstein(
         (83 % of 1,000) and all logistic ones. Reasons: "not finite", "constant", "too few neighbours" (fewer
         than 50 points have one), "no scaling region".
 
-    Cost: O(n²) distances, O(n (horizon + 256)) memory.
-
     Raises:
         ValueError: an embedding or horizon too long for the series, or a window outside the horizon.
+
+    Cost: O(n²) distances, O(n (horizon + 256)) memory.
 
     Source: Rosenstein, Collins, De Luca, Physica D 65 (1993) 117.
     """

@@ -9,9 +9,9 @@ from jax import Array, lax
 from jaxtyping import Bool, Float, Int
 from scipy.stats import t
 
-from chaosjax.series._causes import causes
+from chaosjax._checks import check_count
 from chaosjax.series._embedding import as_floats
-from chaosjax.series._estimate import Estimate, estimate
+from chaosjax.series._estimate import Estimate, causes, estimate
 
 LEAST_STEPS = 4
 """A straight line through fewer intervals says little."""
@@ -26,7 +26,6 @@ BATCHES = 10
 
 LEAST_REFERENCES = 5 * BATCHES
 """Reference points an interval needs."""
-
 
 LEAST_DIVERGENCE = 2.0
 """Nats by which distances must grow in the scaling region of a divergence curve."""
@@ -49,8 +48,8 @@ def divergence_rate(
         ValueError: a window of fewer than two steps or outside the curves, or curves too short for a search.
     """
     horizon = curves.shape[1] - 1
-    if window is None and horizon < LEAST_STEPS:
-        raise ValueError(f"horizon={horizon} must be at least {LEAST_STEPS}, or name the window of the fit")
+    if window is None:
+        check_count("horizon", horizon, LEAST_STEPS, what="or name the window of the fit")
     usable = jnp.isfinite(curves[:, 0])
     curve = jnp.nanmean(jnp.where(usable[:, None], curves, jnp.nan), axis=0)
     region = straightest(curve, LEAST_DIVERGENCE) if window is None else _given(window, horizon)
@@ -74,9 +73,7 @@ def evenly_spread(references: int, points: int) -> Int[Array, " references"]:
     Raises:
         ValueError: fewer references than an interval needs.
     """
-    if references < LEAST_REFERENCES:
-        raise ValueError(f"references={references} must be at least {LEAST_REFERENCES}, for ten batches of five")
-    references = min(references, points)
+    references = min(check_count("references", references, LEAST_REFERENCES, what="ten batches of five"), points)
     return jnp.asarray(np.linspace(0, points, references, endpoint=False).astype(int))
 
 
@@ -86,8 +83,10 @@ def straightest(
     """The window whose slope is best determined: the smallest standard error of a line's misfit over the slope.
 
     Windows have at least `LEAST_STEPS` intervals, grow by `least_growth` in all and start no later than
-    `latest_start`; `found` says whether the error
-    of the best is at most `LARGEST_RELATIVE_ERROR`. A window with a non-finite entry does not count. O(points²).
+    `latest_start`; `found` says whether the error of the best is at most `LARGEST_RELATIVE_ERROR`. A window with a
+    non-finite entry does not count.
+
+    Cost: O(points²).
     """
     points = curve.size
     starts, stops = jnp.arange(points)[:, None], jnp.arange(points)[None, :]
@@ -130,7 +129,7 @@ def batch_means(
 
 
 def half_width(slopes: Float[Array, " batches"], misfit: Float[Array, ""], inflation: float = 1.0) -> Float[Array, ""]:
-    """Half a 95 % t interval from the slopes of the batches, `inflation` times their standard error, and the misfit."""
+    """Half of a 95 % t interval: the slopes of the batches, `inflation` times their standard error, and the misfit."""
     error = inflation * jnp.std(slopes, ddof=1) / jnp.sqrt(BATCHES)
     return float(t.ppf(0.975, BATCHES - 1)) * jnp.sqrt(error**2 + misfit**2)
 

@@ -1,24 +1,34 @@
 """Surrogate series: what a series would be if it had only its values, or only its spectrum; and the test with them."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Complex, Float, Int, PRNGKeyArray
 
+from chaosjax._checks import check_count
 from chaosjax._minibatch import permuted
-from chaosjax.series._causes import causes, is_constant
 from chaosjax.series._embedding import checked
-from chaosjax.series._estimate import first_reason
+from chaosjax.series._estimate import causes, first_reason, is_constant, masked
 
-Surrogate = Callable[[Float[Array, " n"], PRNGKeyArray], Float[Array, " n"]]
-Statistic = Callable[[Float[Array, " n"]], Float[Array, ""]]
+
+@runtime_checkable
+class Surrogate(Protocol):
+    """A random series that shares some properties with x."""
+
+    def __call__(self, x: Float[Array, " n"], key: PRNGKeyArray, /) -> Float[Array, " n"]: ...
+
+
+@runtime_checkable
+class Statistic(Protocol):
+    """A number read off a series."""
+
+    def __call__(self, x: Float[Array, " n"], /) -> Float[Array, ""]: ...
 
 
 class SurrogateTest(NamedTuple):
-    """A statistic of the series, of its surrogates, and its p-value; NaN wherever `reason` is not 0."""
+    """A statistic of the series, of its surrogates, and its p-value; NaN wherever `reason` is not 0 (see `REASONS`)."""
 
     value: Float[Array, ""]
     surrogates: Float[Array, " count"]
@@ -27,7 +37,10 @@ class SurrogateTest(NamedTuple):
 
 
 def shuffled(x: Float[Array, " n"], key: PRNGKeyArray) -> Float[Array, " n"]:
-    """Return x in random order: its values and no memory, the null of independent noise. O(n)."""
+    """Return x in random order: its values and no memory, the null of independent noise.
+
+    Cost: O(n).
+    """
     return jnp.where(jnp.isfinite(x).all(), x[permuted(key, jnp.arange(x.size), x.size)], jnp.nan)
 
 
@@ -37,7 +50,9 @@ def phase_randomised(x: Float[Array, " n"], key: PRNGKeyArray) -> Float[Array, "
     .. math:: \hat s_k = |\hat x_k| e^{iφ_k}, \quad φ_k \text{ uniform in } [0, 2π)
 
     The periodogram, the circular autocorrelation, mean and variance are those of x up to rounding. The
-    discrete transform joins the ends of x: where they differ much, cut x so that they match. O(n log n).
+    discrete transform joins the ends of x: where they differ much, cut x so that they match.
+
+    Cost: O(n log n), two FFTs.
 
     Source: Theiler, Eubank, Longtin, Galdrikian, Farmer, Physica D 58 (1992) 77.
     """
@@ -59,7 +74,9 @@ def iaaft(x: Float[Array, " n"], key: PRNGKeyArray, *, iterations: int = 100) ->
     `iterations` are done. The last step sets the values, so those are exactly x's. The amplitudes are off by, in
     norm, 1 to 3 % for 256 samples and below 1 % for 1,000 where the values are Gaussian or bounded, but by 5 to 25 %
     where they are strongly skewed (log-normal): transform such a series first, e.g. take log loss. Ends that differ
-    much spoil the spectrum. Cost: two FFTs and a sort an iteration.
+    much spoil the spectrum.
+
+    Cost: two FFTs and a sort per iteration.
 
     Source: Schreiber, Schmitz, Phys. Rev. Lett. 77 (1996) 635.
     """
@@ -101,22 +118,28 @@ def surrogate_test(
     variance; under `iaaft` and `phase_randomised` the autocorrelation) tests nothing. Rejecting says "not this
     null", which may be chaos, but also a trend or an intermittent noise.
 
-    Where the statistic is NaN on x or on a surrogate, so is p ("not finite").
-    Cost: `count` surrogates and count + 1 statistics, one after the other; memory of one.
-
     Args:
         statistic: series to number, e.g. ``lambda x: permutation_entropy(x).value``.
+        x: the series.
+        key: of the surrogates.
+        count: how many surrogates.
         surrogate: `iaaft`, `phase_randomised`, `shuffled`, or any function (x, key) -> series.
         side: "high" (the statistic is larger than its surrogates'), "low" or "two".
+
+    Returns:
+        `SurrogateTest`. Reasons: "not finite" (x, or the statistic on x or on a surrogate), "constant".
 
     Raises:
         ValueError: no surrogate, or an unknown `side`.
 
+    Cost: `count` surrogates and count + 1 statistics, one after the other; memory of one.
+
     Source: Theiler, Eubank, Longtin, Galdrikian, Farmer, Physica D 58 (1992) 77; Schreiber, Schmitz, Physica D 142
     (2000) 346.
     """
-    if count < 1 or side not in ("two", "high", "low"):
-        raise ValueError(f"need count >= 1 and side two, high or low, got count={count} and side={side!r}")
+    check_count("count", count)
+    if side not in ("two", "high", "low"):
+        raise ValueError(f"side={side!r} must be two, high or low")
     x, _ = checked(x, 1, 1)
     value = statistic(x)
     surrogates = lax.map(lambda key: statistic(surrogate(x, key)), jax.random.split(key, count))
@@ -125,7 +148,7 @@ def surrogate_test(
     p = {"high": high, "low": low, "two": jnp.minimum(1.0, 2 * jnp.minimum(low, high))}[side].astype(x.dtype)
     undefined = ~jnp.isfinite(value) | ~jnp.isfinite(surrogates).all()
     reason = first_reason(*causes(x), (undefined, "not finite"))
-    return SurrogateTest(*(jnp.where(reason == 0, part, jnp.nan) for part in (value, surrogates, p)), reason=reason)
+    return masked(SurrogateTest(value, surrogates, p, reason))
 
 
 def _phases(spectrum: Complex[Array, " f"]) -> Complex[Array, " f"]:

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from chaosjax._checks import check_count
 from chaosjax.series._autocorrelation import autocorrelation
-from chaosjax.series._causes import causes
 from chaosjax.series._embedding import checked
-from chaosjax.series._estimate import Estimate, estimate
+from chaosjax.series._estimate import Estimate, causes, estimate
 
 _SHORTEST = 500
 """Samples, after subsampling, below which a regular series can reach K = 0.5."""
@@ -36,18 +36,24 @@ def zero_one_test(x: Float[Array, " n"], key: PRNGKeyArray, *, frequencies: int 
     An oversampled series (any smooth one, e.g. from a flow) would pass for regular, so it is first subsampled: the
     stride is the first lag at which the autocorrelation is at most 1/e, 1 for most maps. N counts the samples left;
     fewer than 500 are "too short", as they always are in a series that is mostly drift.
-    Cost: `frequencies` FFTs there and back, O(n log n); memory ten series.
+
+    Args:
+        x: the series.
+        key: of the frequencies.
+        frequencies: how many c.
+
+    Returns:
+        `Estimate` of K, without unit. Reasons: "not finite", "constant", "too short".
 
     Raises:
         ValueError: a series of fewer than 500 samples, or no frequency.
 
+    Cost: 3 `frequencies` FFTs, O(n log n) each; memory of ten series.
+
     Source: Gottwald, Melbourne, SIAM J. Appl. Dyn. Syst. 8 (2009) 129.
     """
-    x, _ = checked(x, 1, 1)
-    if x.size < _SHORTEST or frequencies < 1:
-        raise ValueError(
-            f"zero_one needs at least {_SHORTEST} samples and one frequency, got {x.size} and {frequencies}"
-        )
+    check_count("frequencies", frequencies)
+    x, _ = checked(x, 1, 1, least=_SHORTEST)
     stride = decorrelation_stride(x)
     sampled = jnp.arange(x.size) * stride
     length = (x.size - 1) // stride + 1

@@ -1,11 +1,9 @@
 """Reference systems with known exponents; `REFERENCES` lists them all with what is known.
 
-A map of one's own is ``System(init, step)`` as it stands; `flow` makes one of a vector field.
+A map of your own is ``System(init, step)`` as it stands; `flow` makes one from a vector field.
 """
 
-from chaosjax.systems import _descent as descent
-from chaosjax.systems import _flows as flows
-from chaosjax.systems import _maps as maps
+from chaosjax.systems import _descent, _flows, _maps
 from chaosjax.systems._descent import SCALAR_NET_REGIMES, perceptron, quadratic, quadratic_exponents, scalar_net
 from chaosjax.systems._flows import RK4, flow, lorenz, lorenz_96, rossler
 from chaosjax.systems._maps import (
@@ -19,7 +17,7 @@ from chaosjax.systems._maps import (
 )
 from chaosjax.systems._reference import Reference
 
-REFERENCES: dict[str, Reference] = {**maps.REFERENCES, **flows.REFERENCES, **descent.REFERENCES}
+REFERENCES: dict[str, Reference] = {**_maps.REFERENCES, **_flows.REFERENCES, **_descent.REFERENCES}
 
 __all__ = [
     "REFERENCES",

@@ -26,7 +26,7 @@ class HeavyBall(NamedTuple):
 def quadratic(
     curvatures: Sequence[float] = (0.1, 0.7, 1.95), learning_rate: float = 1.0, momentum: float | None = None
 ) -> System:
-    """Descent on ``L(w) = ½ Σ_i h_i w_i²``: the exponents are `quadratic_exponents`, on every orbit.
+    """Gradient descent on ``L(w) = ½ Σ_i h_i w_i²``: the exponents are `quadratic_exponents`, on every orbit.
 
     ``w' = w − η ∇L``, or, given a momentum β, the heavy ball ``v' = β v − η ∇L, w' = w + v'`` in twice the dimensions.
     Stable for h < 2/η, with momentum for h < (2 + 2β)/η.
@@ -57,6 +57,11 @@ def quadratic_exponents(
     """The exact spectrum ``ln |μ|`` of descent on a quadratic, in nats per step, largest first.
 
     μ = 1 − ηh for gradient descent; for the heavy ball the two roots of ``μ² − (1 + β − ηh) μ + β = 0``.
+
+    Args:
+        curvatures: eigenvalues h of the Hessian.
+        learning_rate: η.
+        momentum: β of the heavy ball; None for gradient descent.
     """
     if momentum is None:
         factors = [1 - learning_rate * h for h in curvatures]
@@ -135,17 +140,18 @@ def perceptron(learning_rate: float = 8.0, positive_fraction: float = 0.3) -> Sy
     return _gradient_descent(init, loss, theta, {"system": "perceptron"})
 
 
+Start = Callable[[PRNGKeyArray, Theta], Weights]
 Loss = Callable[[Weights, Theta], Float[Array, ""]]
 
 
-def _gradient_descent(init: Callable, loss: Loss, theta: Theta, attrs: dict[str, Any]) -> System:
+def _gradient_descent(init: Start, loss: Loss, theta: Theta, attrs: dict[str, Any]) -> System:
     def step(w: Weights, theta: Theta, noise: None) -> Weights:
         return w - theta["learning_rate"] * jax.grad(loss)(w, theta)
 
     return System(init, step, loss=lambda w, theta, noise: loss(w, theta), theta=theta, attrs=attrs)
 
 
-def _heavy_ball(init: Callable, loss: Loss, theta: Theta, attrs: dict[str, Any]) -> System:
+def _heavy_ball(init: Start, loss: Loss, theta: Theta, attrs: dict[str, Any]) -> System:
     def start(key: PRNGKeyArray, theta: Theta) -> HeavyBall:
         w = init(key, theta)
         return HeavyBall(w, jnp.zeros_like(w))

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import diffrax
 import jax
@@ -12,11 +12,24 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from chaosjax._checks import check_count
 from chaosjax._system import System, Theta
 from chaosjax.systems._reference import Reference
 
-Field = Callable[[PyTree, Theta], PyTree]
-"""A vector field ``(x, theta) -> dx/dt``: x of floats alone, dx/dt with its structure and shapes."""
+
+@runtime_checkable
+class Field(Protocol):
+    """A vector field, dx/dt at x: x holds floats alone, and dx/dt has its structure and shapes."""
+
+    def __call__(self, x: PyTree, theta: Theta, /) -> PyTree: ...
+
+
+@runtime_checkable
+class Start(Protocol):
+    """The first phase point."""
+
+    def __call__(self, key: PRNGKeyArray, theta: Theta, /) -> PyTree: ...
+
 
 RK4 = diffrax.ButcherTableau(
     c=np.array([1 / 2, 1 / 2, 1.0]),
@@ -30,7 +43,7 @@ RK4 = diffrax.ButcherTableau(
 def flow(
     field: Field,
     time_step: float,
-    init: Callable[[PRNGKeyArray, Theta], PyTree],
+    init: Start,
     *,
     theta: Mapping[str, float | None] | None = None,
     solver: diffrax.AbstractSolver | diffrax.ButcherTableau = diffrax.Dopri8(),  # noqa: B008 (immutable)
@@ -42,7 +55,7 @@ def flow(
     Each step of the map is `substeps` equal steps of a Runge–Kutta method, of fixed size: the map is as smooth as
     the field, and its tangent map is the derivative of what is computed. Exponents of the map are in nats per step;
     divided by ``time_step``, which ``attrs`` carry, they are the flow's, in nats per unit time. A driven field takes
-    its clock as one more coordinate. Cost: stages · substeps evaluations of the field a step (Dopri8: 13).
+    its clock as one more coordinate.
 
     Args:
         field: ``(x, theta) -> dx/dt``.
@@ -55,23 +68,24 @@ def flow(
         attrs: plain values that say what the system is.
 
     Raises:
-        ValueError: for a time step that is not positive and finite, substeps below 1, a solver that is no explicit
+        ValueError: a time step that is not positive and finite, substeps below 1, a solver that is no explicit
             Runge–Kutta method, and, on the first step, a field of other structure or shapes than x.
+
+    Cost: stages · substeps evaluations of the field per step (Dopri8 has 13 stages).
 
     Source: Hairer, Nørsett, Wanner, Solving Ordinary Differential Equations I (1993), section II.5 (Dopri8).
     """
     if not (math.isfinite(time_step) and time_step > 0):
         raise ValueError(f"flow: time_step={time_step!r} must be positive and finite")
-    if substeps != int(substeps) or substeps < 1:
-        raise ValueError(f"flow: substeps={substeps!r} must be a positive integer")
-    advance = _explicit(_tableau(solver), time_step / int(substeps))
+    substeps = check_count("substeps", substeps)
+    advance = _explicit(_tableau(solver), time_step / substeps)
 
     def step(x: PyTree, theta: Theta, noise: None) -> PyTree:
         def velocity(x: PyTree) -> PyTree:
             return field(x, theta)
 
         _check_field(x, jax.eval_shape(velocity, x))
-        return lax.scan(lambda x, _: (advance(velocity, x), None), x, None, int(substeps))[0]
+        return lax.scan(lambda x, _: (advance(velocity, x), None), x, None, substeps)[0]
 
     return System(init, step, theta=theta, attrs={**(attrs or {}), "time_step": float(time_step)})
 
@@ -126,22 +140,22 @@ def lorenz_96(sites: int = 40, forcing: float = 8.0, time_step: float = 0.05) ->
         time_step: time between two phase points.
 
     Raises:
-        ValueError: for fewer than 4 sites.
+        ValueError: fewer than 4 sites.
 
     Source: Lorenz, Predictability: a problem partly solved, ECMWF seminar (1996).
     """
-    if sites != int(sites) or sites < 4:
-        raise ValueError(f"lorenz_96: sites={sites!r} must be an integer of at least 4, a ring of neighbours")
+    sites = check_count("sites", sites, 4, what="a ring of neighbours")
 
     def field(x: Float[Array, " sites"], theta: Theta) -> Float[Array, " sites"]:
         return (jnp.roll(x, -1) - jnp.roll(x, 2)) * jnp.roll(x, 1) - x + theta["forcing"]
 
-    init = _around((2.0,) * int(sites), (4.0,) * int(sites))
-    attrs = {"system": "lorenz_96", "sites": int(sites)}
+    init = _around((2.0,) * sites, (4.0,) * sites)
+    attrs = {"system": "lorenz_96", "sites": sites}
     return flow(field, time_step, init, theta={"forcing": forcing}, attrs=attrs)
 
 
-Advance = Callable[[Callable[[PyTree], PyTree], PyTree], PyTree]
+Velocity = Callable[[PyTree], PyTree]
+Advance = Callable[[Velocity, PyTree], PyTree]
 
 
 def _tableau(solver: Any) -> diffrax.ButcherTableau:
@@ -161,7 +175,7 @@ def _explicit(tableau: diffrax.ButcherTableau, h: float) -> Advance:
     def moved(x: PyTree, weights: np.ndarray, slopes: PyTree) -> PyTree:
         return jax.tree.map(lambda x, ks: x + jnp.tensordot(jnp.asarray(h * weights, ks.dtype), ks, 1), x, slopes)
 
-    def advance(velocity: Callable[[PyTree], PyTree], x: PyTree) -> PyTree:
+    def advance(velocity: Velocity, x: PyTree) -> PyTree:
         slopes = jax.tree.map(lambda k: k[None], velocity(x))
         for row in tableau.a_lower[: len(weights) - 1]:
             slope = velocity(moved(x, row, slopes))
@@ -181,7 +195,7 @@ def _check_field(x: PyTree, slope: PyTree) -> None:
         )
 
 
-def _around(centre: tuple[float, ...], reach: tuple[float, ...]):
+def _around(centre: tuple[float, ...], reach: tuple[float, ...]) -> Start:
     def init(key: PRNGKeyArray, theta: Theta) -> Float[Array, " n"]:
         return jnp.asarray(centre) + jnp.asarray(reach) * jax.random.uniform(key, (len(centre),), minval=-1.0)
 

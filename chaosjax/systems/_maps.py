@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from chaosjax._checks import check_count
 from chaosjax._system import System, Theta
 from chaosjax.systems._reference import Reference
 
@@ -112,24 +113,28 @@ def doubling_lattice(sites: int = 8, coupling: float = 0.1) -> System:
         coupling: default of the control parameter ``coupling``, e between 0 and 1.
 
     Raises:
-        ValueError: for fewer than 3 sites.
+        ValueError: fewer than 3 sites.
 
     Source: Kaneko, Prog. Theor. Phys. 72 (1984) 480.
     """
-    if sites != int(sites) or sites < 3:
-        raise ValueError(f"doubling_lattice: sites={sites!r} must be an integer of at least 3, a ring of neighbours")
+    sites = check_count("sites", sites, 3, what="a ring of neighbours")
 
     def step(x: Float[Array, " sites"], theta: Theta, noise: None) -> Float[Array, " sites"]:
         e = theta["coupling"]
         doubled = jnp.mod(2 * x, 1.0)
         return (1 - e) * doubled + e / 2 * (jnp.roll(doubled, 1) + jnp.roll(doubled, -1))
 
-    attrs = {"system": "doubling_lattice", "sites": int(sites)}
-    return System(_in_box(0.0, 1.0, int(sites)), step, theta={"coupling": coupling}, attrs=attrs)
+    attrs = {"system": "doubling_lattice", "sites": sites}
+    return System(_in_box(0.0, 1.0, sites), step, theta={"coupling": coupling}, attrs=attrs)
 
 
 def doubling_lattice_exponents(sites: int, coupling: float) -> tuple[float, ...]:
-    """The exact spectrum ``ln |2 (1 − e + e cos 2πk/N)|``, k = 0 … N − 1, in nats per step, largest first."""
+    """The exact spectrum ``ln |2 (1 − e + e cos 2πk/N)|``, k = 0 … N − 1, in nats per step, largest first.
+
+    Args:
+        sites: number of maps N.
+        coupling: e.
+    """
     waves = (math.cos(2 * math.pi * k / sites) for k in range(sites))
     factors = (abs(2 * (1 - coupling + coupling * wave)) for wave in waves)
     return tuple(sorted((math.log(factor) if factor else -math.inf for factor in factors), reverse=True))
