@@ -111,6 +111,11 @@ def phase(x: PyTree) -> tuple[Float[Array, " d"], Callable[[Float[Array, " d"]],
     return u, chart
 
 
+def traced_once(step: Step) -> Step:
+    """The step, traced once for all that ask for it, by JAX's own cache; inlined, it leaves no call in a program."""
+    return jax.jit(step, inline=True)
+
+
 def alike(new: PyTree, old: PyTree) -> PyTree:
     """`new` in the dtypes of `old`, as what a loop carries must have.
 

@@ -14,7 +14,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PyTree
 
 from chaosjax._jumps import require_differentiable
-from chaosjax._system import System, Theta, alike, phase
+from chaosjax._system import System, Theta, alike, phase, traced_once
 
 
 class Members(NamedTuple):
@@ -64,8 +64,7 @@ class Transition:
         self._noise_key = noise_key
         self._members = dict(members or {})
         self._linearized = linearized
-        # traced once however often it is asked for, by JAX's own cache; inlined, it leaves no call in the program
-        self._step = jax.jit(system.step, inline=True)
+        self._step = traced_once(system.step)
 
     def step(self, x: PyTree) -> PyTree:
         """The image of any phase point under the map of this moment."""

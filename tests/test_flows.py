@@ -193,7 +193,7 @@ def test_push_is_the_jacobian_and_has_a_transpose(substeps):
     system = flow(lambda x, theta: rossler_field(x), 0.1, nowhere, theta={}, solver=RK4, substeps=substeps)
 
     def products(x):
-        push = cj.Transition(system, jnp.int32(0), x, {}, None).push
+        push = cj.Transition(system, jnp.int32(0), x, {}, jax.random.key(0)).push
         pull = jax.linear_transpose(push, x)
         return jax.vmap(push)(jnp.eye(3)), jax.vmap(lambda w: pull(w)[0])(jnp.eye(3))
 

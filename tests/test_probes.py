@@ -160,11 +160,11 @@ def test_distances_follow_the_linearised_map():
         jax.random.key(0),
         {"learning_rate": RATE},
     )
-    u = jax.vmap(lambda x: cj.phase(x)[0])(carry.memories["d"].ensemble.points)
-    delta = u[1:] - u[:1]
+    u = jax.vmap(lambda x: cj.phase(x)[0])(carry.memories["d"].copies.points)
+    delta = u - cj.phase(carry.x)[0][None]
     for t, x in enumerate(trajectory(5)):
         np.testing.assert_allclose(ds.d[t], np.linalg.norm(delta, axis=1), rtol=1e-5)
-        transition = cj.Transition(SYSTEM, jnp.int32(t), x, {"learning_rate": RATE}, None)
+        transition = cj.Transition(SYSTEM, jnp.int32(t), x, {"learning_rate": RATE}, jax.random.key(0))
         delta = jax.vmap(transition.push)(delta)
 
 

@@ -96,7 +96,7 @@ def test_a_linear_map_with_a_quadratic_loss_recorded_now_and_then():
 
 
 def test_loss_of_its_own_weights_is_the_loss(trajectory):
-    transition = cj.Transition(SYSTEM, jnp.int32(3), trajectory[3], THETA, None)
+    transition = cj.Transition(SYSTEM, jnp.int32(3), trajectory[3], THETA, jax.random.key(0))
     w = ravel_pytree(transition.params)[0]
     assert transition.loss_of(w) == transition.loss
 
@@ -110,7 +110,7 @@ def test_loss_of_its_own_weights_is_the_loss(trajectory):
         (lambda: cj.sweep(cases.henon(), {"a": cj.probes.ablation()}, {}, steps=1), "this System has no loss"),
         (
             lambda: sweep({"w": cj.probes.weights(), "k": cj.probes.weights("kernels")}),
-            "its axis 'weight' of 17 entries is another one's name",
+            "its axis 'weight' of 12 entries is another one's name",
         ),
     ],
 )

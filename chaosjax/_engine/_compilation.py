@@ -14,6 +14,7 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from jax.sharding import SingleDeviceSharding
 from jaxtyping import PyTree
 
+from chaosjax._engine._disk_cache import use_disk_cache
 from chaosjax._results import unwrap_keys
 
 _HASHED_BYTES = 2**28
@@ -119,6 +120,7 @@ class Program:
 
 def executable(lowered: jax.stages.Lowered, device: Any) -> jax.stages.Compiled:
     """Compile for a device, or take what this process compiled of the same program under the same settings."""
+    use_disk_cache()
     settings = (device, lowered.in_tree, lowered.out_tree, sorted(jax.config.values.items(), key=lambda item: item[0]))
     key = hashlib.sha256(f"{lowered.as_text()}{settings}".encode()).hexdigest()
     with _lock:

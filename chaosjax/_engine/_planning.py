@@ -15,6 +15,7 @@ from chaosjax._cell import start
 from chaosjax._engine._batches import Layout
 from chaosjax._engine._compilation import executable, hoisted
 from chaosjax._results import unwrap_keys
+from chaosjax._system import traced_once
 from chaosjax._run import Run
 
 CPU_WORKING_SET = 2**18
@@ -84,7 +85,7 @@ def _working_set(run: Run, device: Any) -> int:
     theta = {**run.grid.constants, **axes}
     carry = jax.eval_shape(lambda: start(system, run.probes, jax.random.key(0), theta))
     noise = jax.eval_shape(lambda: system.noise(jax.random.key(run.noise.seed), jnp.int32(0)))
-    step, data, _ = hoisted(lambda x, noise: system.step(x, theta, noise), carry.x, noise)
+    step, data, _ = hoisted(lambda x, noise: traced_once(system.step)(x, theta, noise), carry.x, noise)
     memory = executable(jax.jit(step).lower(data, carry.x, noise), device).memory_analysis()
     touched = (memory.temp_size_in_bytes + memory.output_size_in_bytes) if memory else _bytes(carry.x)
     return touched * max(1, round(_bytes(carry) / max(1, _bytes(carry.x))))

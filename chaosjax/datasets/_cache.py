@@ -1,6 +1,5 @@
 """Decoded arrays kept on disk, so that a set is decoded once per machine."""
 
-import os
 import uuid
 import warnings
 import zipfile
@@ -8,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
+from chaosjax._cache_folder import cache_folder
 
 Samples = tuple[np.ndarray, np.ndarray]
 
@@ -18,7 +19,7 @@ def cached(key: str, decode: Callable[[], Samples]) -> Samples:
     The folder is $CHAOSJAX_CACHE, or else ~/.cache/chaosjax. An unreadable or damaged file is decoded anew; a
     folder that cannot be written is a RuntimeWarning, since all it costs is the next decoding.
     """
-    path = Path(os.environ.get("CHAOSJAX_CACHE") or "~/.cache/chaosjax").expanduser() / f"{key}.npz"
+    path = cache_folder() / f"{key}.npz"
     samples = _stored(path)
     if samples is None:
         samples = decode()

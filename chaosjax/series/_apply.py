@@ -12,7 +12,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from chaosjax._checks import check_count
-from chaosjax._engine import batch_size_for
+from chaosjax._engine import batch_size_for, use_disk_cache
 from chaosjax.series._estimate import REASONS
 
 BLOCK = 256
@@ -64,6 +64,7 @@ def apply(function: Estimator, series: xr.DataArray, dim: str = "time", batch_si
     size = check_count("batch_size", batch_size)
     # Padded to whole batches, so that every series is computed by the same program.
     padded = np.concatenate([rows, np.repeat(rows[-1:], -len(rows) % size, axis=0)])
+    use_disk_cache()
     result = jax.device_get(_mapped(function, padded.reshape(ceil(len(rows) / size), size, n)))
     fields = result._asdict() if hasattr(result, "_asdict") else {"value": result}
     shape = tuple(cells.sizes[d] for d in lead)

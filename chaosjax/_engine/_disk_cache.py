@@ -1,0 +1,58 @@
+"""Compiled programs kept on disk, by JAX's own persistent cache, in a folder that nobody else can write."""
+
+import hashlib
+import os
+import platform
+import warnings
+from functools import cache
+from pathlib import Path
+
+import jax
+from jax.experimental.compilation_cache import compilation_cache
+
+from chaosjax._cache_folder import cache_folder
+
+_LEAST_SECONDS = 0.2
+"""What compiles faster is not kept."""
+
+
+@cache
+def use_disk_cache() -> None:
+    """Turn JAX's persistent cache on, once per process, unless it has a folder already or is switched off.
+
+    ``CHAOSJAX_COMPILATION_CACHE=off`` in the environment switches it off; ``jax_compilation_cache_dir`` set before
+    the first sweep is left alone. Executables are machine code: a folder that others can write is not used.
+    """
+    if jax.config.values["jax_compilation_cache_dir"] or os.environ.get("CHAOSJAX_COMPILATION_CACHE") == "off":
+        return
+    folder = cache_folder() / "compiled" / _machine()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _is_private(folder):
+            raise PermissionError(0, "others can write it")
+    except OSError as error:
+        warnings.warn(
+            f"compiled programs cannot be cached in {folder} ({error.strerror}); set CHAOSJAX_CACHE to a folder of your "
+            "own, or CHAOSJAX_COMPILATION_CACHE=off",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST_SECONDS)
+    compilation_cache.reset_cache()  # or a process that has compiled before would not look at the folder
+
+
+def _is_private(folder: Path) -> bool:
+    status = folder.stat()
+    return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & 0o022)
+
+
+def _machine() -> str:
+    """The kind of processor: machine code for another kind may stop the process."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        told = sorted({line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))})
+    except OSError:
+        told = [platform.processor()]
+    return f"{platform.machine()}-{hashlib.sha256(repr(told).encode()).hexdigest()[:12]}"
