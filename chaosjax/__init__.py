@@ -5,6 +5,14 @@ from chaosjax._cell import Carry, advance, block, observe, start
 from chaosjax._precision import configure, enable_x64
 from chaosjax._probe import Cost, Probe
 from chaosjax._problem import Problem, supervised
+from chaosjax._questions import (
+    ChaosOrNoise,
+    EdgeOfChaos,
+    LyapunovExponents,
+    edge_of_chaos,
+    is_chaotic,
+    lyapunov_exponents,
+)
 from chaosjax._sweep import sweep
 from chaosjax._system import System, phase
 from chaosjax._training import TrainingState, training
@@ -12,7 +20,10 @@ from chaosjax._transition import Members, Transition
 
 __all__ = [
     "Carry",
+    "ChaosOrNoise",
     "Cost",
+    "EdgeOfChaos",
+    "LyapunovExponents",
     "Members",
     "Probe",
     "Problem",
@@ -23,7 +34,10 @@ __all__ = [
     "block",
     "configure",
     "datasets",
+    "edge_of_chaos",
     "enable_x64",
+    "is_chaotic",
+    "lyapunov_exponents",
     "models",
     "observe",
     "phase",

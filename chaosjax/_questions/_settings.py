@@ -1,0 +1,29 @@
+"""Settings that the questions share."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from chaosjax._checks import check_count
+from chaosjax._precision import working_dtype
+
+
+def seeds_of(theta: Mapping[str, float], seeds: int) -> dict[str, Any]:
+    """Return the axes of a sweep over seeds 0, 1, … at one choice of the control parameters.
+
+    Raises:
+        ValueError: `seeds` is no positive integer, or an entry of `theta` is no number.
+    """
+    seeds = check_count("seeds", seeds)
+    for name, value in theta.items():
+        if np.ndim(value):
+            raise ValueError(f"theta: '{name}' is {value!r}, one number is allowed; ask once per value, or use sweep")
+    return {**{name: [value] for name, value in theta.items()}, "seed": np.arange(seeds)}
+
+
+def default_radius(radius: float | None) -> float:
+    """Return the radius of perturbed copies: 1e-8 in float64 and 1e-6 in float32, where None is given."""
+    if radius is not None:
+        return radius
+    return 1e-8 if working_dtype() == np.float64 else 1e-6
