@@ -132,7 +132,7 @@ def test_a_vmapped_search_is_the_looped_one():
 
 @pytest.mark.parametrize(("rows", "leading", "products"), [(1, 5.0, 2), (2, 5.0, 3), (2, 4.6, 4)])
 def test_a_slowly_changing_matrix_needs_few_products(rows, leading, products):
-    """Its eigenvectors turn. In the last case the two largest eigenvalues cross: the guard sees it, by one product more."""
+    """Its eigenvectors turn; in the last case the two largest eigenvalues cross, which the guard sees."""
     rng = np.random.default_rng(1)
     turn = rng.standard_normal((D, D)) / np.sqrt(D)
     turn = np.linalg.solve(np.eye(D) + 0.001 * (turn - turn.T), np.eye(D) - 0.001 * (turn - turn.T))
