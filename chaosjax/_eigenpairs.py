@@ -65,6 +65,7 @@ class _Search(NamedTuple):
     unconverged: Bool[Array, " pairs"]
     certified: Bool[Array, ""]
     stuck: Bool[Array, ""]  # what is left of the residuals is rounding
+    due: Bool[Array, ""]  # the guards have not been extended yet
 
 
 class _Chain(NamedTuple):
@@ -136,9 +137,7 @@ def eigenpairs(
     space = project(matvec, orthonormal(block, jax.random.fold_in(key, 0)), min(block.shape[1], max_products))
     search = _look(problem, space, certified=jnp.bool_(False))
     near = sizes(search.ritz)[: k + smallest] <= _NEARLY * search.ritz.scale
-    search = search._replace(certified=trusted & jnp.all(near))
-    if spare and len(block) < len(space.basis):
-        search = _refine(problem, search)
+    search = search._replace(certified=trusted & jnp.all(near), due=jnp.bool_(spare > 0))
 
     def cycle(search: _Search) -> _Search:
         search = lax.while_loop(lambda s: _refinable(problem, s), lambda s: _refine(problem, s), search)
@@ -157,12 +156,12 @@ def _look(problem: _Problem, space: Space, certified: Bool[Array, ""]) -> _Searc
     ritz = ritz_pairs(space, problem.wanted)
     pairs = problem.wanted.k + problem.wanted.smallest
     unconverged = sizes(ritz)[:pairs] > problem.tolerance * ritz.scale
-    return _Search(space, ritz, unconverged, certified, jnp.bool_(False))
+    return _Search(space, ritz, unconverged, certified, jnp.bool_(False), jnp.bool_(False))
 
 
 def _refinable(problem: _Problem, search: _Search) -> Bool[Array, ""]:
     room = (search.space.products < problem.max_products) & (search.space.rank < len(search.space.basis))
-    return jnp.any(search.unconverged) & ~search.stuck & room
+    return ((jnp.any(search.unconverged) & ~search.stuck) | search.due) & room
 
 
 def _refine(problem: _Problem, search: _Search) -> _Search:

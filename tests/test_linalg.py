@@ -109,7 +109,7 @@ def test_extreme_pairs_are_those_of_the_dense_matrix_even_from_other_eigenvector
 def test_pairs_of_the_matrix_that_are_not_the_extreme_ones_never_count_as_converged():
     A = symmetric(np.r_[10, 8, 6, 0.3 * NORMAL[3:]])
     inside = jnp.asarray(np.linalg.eigh(A)[1].T[-2:-1])  # of the eigenvalue 8
-    for most in (1, 6, 12, 40):
+    for most in (1, 8, 40):
         pairs = eigenpairs(lambda v: A @ v, inside, 1, tolerance=TOLERANCE, max_products=most)
         assert int(pairs.products) <= most
         right = abs(float(pairs.values[0]) - 10) < 2 * TOLERANCE * 10
