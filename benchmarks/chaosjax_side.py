@@ -26,7 +26,7 @@ def digits() -> cj.System:
 
 
 def probes_of(name: str, sharpness_every: int) -> dict[str, cj.Probe]:
-    """The main job's probes: all, none ("bare"), or one."""
+    """Probes of the main job: all, none ("bare"), or one."""
     probes = {
         "loss": cj.probes.loss(),
         "accuracy": cj.probes.metric("test_accuracy"),
@@ -38,7 +38,7 @@ def probes_of(name: str, sharpness_every: int) -> dict[str, cj.Probe]:
 
 
 def save(path: str, members: int) -> dict:
-    """Writes the initial weights that the sweep's seeds give, and the data, for the peers."""
+    """Write the initial weights that the sweep's seeds give, and the data, for the peers."""
     theta = {"learning_rate": LEARNING_RATE}
     seeds = np.arange(members, dtype=np.uint32)
     layers = jax.vmap(lambda seed: cj.start(iris(), {}, jax.random.key(seed), theta).x.params)(seeds)["layers"]
@@ -56,7 +56,7 @@ def save(path: str, members: int) -> dict:
 
 
 def plain(members: int, steps: int) -> dict:
-    """One member a cell; only the first and the last loss are recorded."""
+    """One member per cell; only the first and the last loss are recorded."""
     axes = {"learning_rate": [LEARNING_RATE], "seed": np.arange(members)}
     dataset = cj.sweep(iris(), {"loss": cj.probes.loss()}, axes, steps=steps, stride=steps, progress=False)
     return {**_figures(dataset), "losses": dataset.loss[0, :, -1].values.tolist()}

@@ -12,7 +12,7 @@ task: dict = {}
 
 
 def load(path: str) -> dict:
-    """Reads the weights and data that all sides share."""
+    """Read the weights and data that all sides share."""
     jax.config.update("jax_enable_x64", True)
     with np.load(path, allow_pickle=False) as arrays:
         task.update({name: jnp.asarray(arrays[name]) for name in arrays.files})

@@ -28,7 +28,7 @@ def matmul(dtype: str, size: int) -> dict:
 
 
 def bandwidth(size: int) -> dict:
-    """Bytes a second of ``a + 2 b`` over float64 vectors far larger than any cache: two read, one written."""
+    """Bytes per second of ``a + 2 b`` over float64 vectors far larger than any cache: two read, one written."""
     a, b = jnp.ones(size), jnp.ones(size)
     triad = jax.jit(lambda a, b: a + 2 * b)
     return {"bytes": 3 * 8 * size / _seconds(lambda: jax.block_until_ready(triad(a, b)))}

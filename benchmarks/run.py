@@ -43,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a toy run: checks the harness, measures nothing")
     parser.add_argument("--no-peers", action="store_true", help="leave PyTorch out")
-    parser.add_argument("--probes", nargs="*", choices=PROBES, default=PROBES, help="the main job's to cost")
+    parser.add_argument("--probes", nargs="*", choices=PROBES, default=PROBES, help="probes of the main job to measure")
     parser.add_argument("--out", type=Path, help="folder for benchmarks.md and results.json")
     given = parser.parse_args()
     sizes = QUICK if given.quick else Sizes()
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def iris(sizes: Sizes, torch_python: Path | None) -> dict:
-    """Member-steps a second of every side, in alternation, and how far their final losses differ."""
+    """Member-steps per second of every side, in alternation, and how far their final losses differ."""
     with ExitStack() as stack:
         path = str(Path(stack.enter_context(TemporaryDirectory())) / "iris.npz")
         ours = stack.enter_context(worker("chaosjax_side.py"))
@@ -110,7 +110,7 @@ def iris(sizes: Sizes, torch_python: Path | None) -> dict:
 
 
 def main_job(sizes: Sizes, probes: Sequence[str]) -> dict:
-    """Each probe alone, none and all: a process each, in alternation, so that each has its own peak memory."""
+    """Each probe alone, none and all: one process for each, in alternation, so that each has its own peak memory."""
     with ExitStack() as stack:
         settings = {"seeds": sizes.seeds, "steps": sizes.main_steps, "sharpness_every": sizes.sharpness_every}
 
@@ -144,13 +144,13 @@ def machine(sizes: Sizes) -> dict:
 
 
 def _rounds(sides: dict, rounds: int, title: str) -> dict[str, list[dict]]:
-    """A B C A B C …: what disturbs the machine for a while disturbs all sides."""
+    """Run the sides in alternation, A B C A B C …: what disturbs the machine for a while disturbs all sides."""
     found: dict[str, list[dict]] = {side: [] for side in sides}
     for i in range(rounds):
         for side, ask in sides.items():
             found[side].append(ask())
             rates = [entry["rate"] for entry in found[side]]
-            print(f"{title}, round {i + 1} of {rounds}: {side:26}{median(rates):12,.0f} a second", flush=True)
+            print(f"{title}, round {i + 1} of {rounds}: {side:26}{median(rates):12,.0f} per second", flush=True)
     return found
 
 

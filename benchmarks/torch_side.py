@@ -19,7 +19,7 @@ task: dict = {}
 
 
 def load(path: str) -> dict:
-    """Reads the weights and data that all sides share."""
+    """Read the weights and data that all sides share."""
     torch.set_default_dtype(torch.float64)
     with np.load(path, allow_pickle=False) as arrays:
         task.update({name: torch.from_numpy(arrays[name]) for name in arrays.files})
@@ -29,7 +29,7 @@ def load(path: str) -> dict:
 
 
 def tune(steps: int) -> dict:
-    """The members a batch and threads with the most member-steps a second, and the threads of the serial loop."""
+    """Find the batch size and threads with the most member-steps per second, and the threads of the serial loop."""
     members = len(task["kernel_0"])
     threads = (1, CORES) if CORES > 1 else (1,)
     batches = [size for size in (64, 128, 256, 512, 1024) if size < members] + [members]

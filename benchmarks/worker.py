@@ -1,5 +1,7 @@
-"""Each side of a benchmark is a process of its own, asked one task at a time over pipes: no side's threads, devices
-or allocator touch another's, and repeats can alternate between sides."""
+"""Each side of a benchmark runs in its own process and answers one task at a time over pipes.
+
+So no side's threads, devices or allocator touch another's, and repeats can alternate between sides.
+"""
 
 import json
 import os
@@ -8,15 +10,18 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-Ask = Callable[..., Any]
-"""``ask(task, **options)``: the task's answer, as plain values."""
+
+class Ask(Protocol):
+    """Have a task done, and get its answer as plain values."""
+
+    def __call__(self, task: str, **options: Any) -> Any: ...
 
 
 @contextmanager
 def worker(script: str, python: str | Path = sys.executable) -> Iterator[Ask]:
-    """Starts a script of this folder that ends in `serve`.
+    """Start a script of this folder that ends in `serve`.
 
     Raises:
         RuntimeError: when asked, if the process has ended; its own error is on standard error.
@@ -53,7 +58,7 @@ def worker(script: str, python: str | Path = sys.executable) -> Iterator[Ask]:
 
 
 def serve(tasks: Mapping[str, Callable[..., Any]]) -> None:
-    """Answers tasks from standard input until it closes."""
+    """Answer tasks from standard input until it closes."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:

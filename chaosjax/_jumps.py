@@ -1,21 +1,35 @@
 """Steps that are not differentiable: derivatives that automatic differentiation takes to be 0."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Var
-from jaxtyping import Array, PyTree
+from jaxtyping import Array, Float, PyTree
 
 _JUMPING = ("argmax", "argmin", "sign", "round")
 
 
-def jumps(function: Callable[[Array], PyTree], u: Array) -> tuple[str, ...]:
-    """Names of the operations on u that jump between constants: argmax, argmin, sign, round, conversions to integers.
+@runtime_checkable
+class OfCoordinates(Protocol):
+    """A function of the phase point's coordinates."""
 
-    Their derivative is 0 wherever it exists, so a tangent map sees nothing of them. Comparisons (ReLU, clipping,
+    def __call__(self, u: Float[Array, " d"], /) -> PyTree: ...
+
+
+def jumps(function: OfCoordinates, u: Float[Array, " d"]) -> tuple[str, ...]:
+    """Find the operations on u that jump between constants: argmax, argmin, sign, round, conversions to integers.
+
+    Their derivative is 0 wherever it exists, so a tangent map does not see them. Comparisons (ReLU, clipping,
     the tent map) and remainders (maps of the circle) are not among them: between their jumps the derivative is right.
+
+    Args:
+        function: of the phase point's coordinates.
+        u: coordinates ``[d]``; only their shape and dtype count.
+
+    Returns:
+        The names of the operations, each once; () if there are none.
     """
     traced = jax.make_jaxpr(function)(u)
     found: list[str] = []
@@ -23,8 +37,8 @@ def jumps(function: Callable[[Array], PyTree], u: Array) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def require_differentiable(function: Callable[[Array], PyTree], u: Array) -> None:
-    """Refuses a step that jumps.
+def require_differentiable(function: OfCoordinates, u: Float[Array, " d"]) -> None:
+    """Refuse a step that jumps.
 
     Raises:
         ValueError: naming the operations.
@@ -38,7 +52,7 @@ def require_differentiable(function: Callable[[Array], PyTree], u: Array) -> Non
 
 
 def _follow(jaxpr: Jaxpr, depends: Sequence[bool], found: list[str]) -> list[bool]:
-    """Which outputs depend on the inputs that do; operations on the way that jump go to `found`."""
+    """Tell which outputs depend on the inputs that do, and put operations on the way that jump into `found`."""
     known: dict[Var, bool] = dict(zip(jaxpr.invars, depends, strict=True))
 
     def of(atom: Any) -> bool:
@@ -70,7 +84,7 @@ def _name(equation: Any) -> str:
 
 
 def _inner(params: dict[str, Any]) -> list[Jaxpr]:
-    """The programs inside an operation: of a loop, a branch, a nested call. Derivative rules are not among them."""
+    """The programs inside an operation, such as a loop, a branch or a nested call, without derivative rules."""
     found = []
     for value in params.values():
         for part in value if isinstance(value, tuple | list) else [value]:

@@ -1,26 +1,164 @@
-"""Krylov methods for symmetric operators given by their products with vectors."""
+"""Krylov spaces with full reorthogonalisation: one search that Lanczos and Golub–Kahan share."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-_PRODUCTS_A_CHECK = 5
-"""The small eigenproblem costs as much as a product with a small network's Hessian, so convergence is looked at
-once in five products."""
+Factors = TypeVar("Factors")
+
+_PRODUCTS_PER_CHECK = 5
+"""The small eigenproblem costs as much as a product with a small network's Hessian, so convergence is checked after
+every fifth product."""
 
 
-def unbatched(factorise: Callable) -> Callable:
-    """The matrix factorisation, taken one matrix at a time on a CPU wherever it is vmapped.
+@runtime_checkable
+class LinearMap(Protocol):
+    """A linear operator, by its product with a vector."""
 
-    A batched LAPACK call of jaxlib before 0.11.2 waits for the very threads it occupies: as many calls as there are
-    cores (one a device, or a QR beside an eigendecomposition) deadlock. A single matrix is factorised in place.
+    def __call__(self, v: Float[Array, " d"], /) -> Float[Array, " d"]: ...
+
+
+class Krylov(NamedTuple):
+    """The search after some products: the bases and the two diagonals of the projected operator.
+
+    Attributes:
+        right: orthonormal rows, then zeros.
+        left: a second basis, for operators that are not symmetric; without rows for those that are.
+        vector: the next row of `right`; 0 once the Krylov space is exhausted.
+        alpha: the projected operator's diagonal.
+        beta: its off-diagonal.
+        rank: number of rows of `right` that are not 0.
+        products: products taken so far.
+        residuals: of the pairs looked for.
     """
-    one_by_one = jax.custom_batching.sequential_vmap(lambda matrix: factorise(matrix))
-    return lambda matrix: lax.platform_dependent(matrix, cpu=one_by_one, default=factorise)
+
+    right: Float[Array, "m d"]
+    left: Float[Array, "sides d"]
+    vector: Float[Array, " d"]
+    alpha: Float[Array, " m"]
+    beta: Float[Array, " m"]
+    rank: Int[Array, ""]
+    products: Int[Array, ""]
+    residuals: Float[Array, " k"]
+
+
+class Projected(NamedTuple):
+    """The pairs or triplets of the projected operator, largest value first, by coefficients in the bases."""
+
+    values: Float[Array, " k"]
+    right: Float[Array, "k m"]
+    left: Float[Array, "k m"]
+    residuals: Float[Array, " k"]
+
+
+class Image(NamedTuple):
+    """What one product adds: the left basis, the diagonal, the image to orthogonalise, the length that counts as 0."""
+
+    left: Float[Array, "sides d"]
+    alpha: Float[Array, " m"]
+    image: Float[Array, " d"]
+    floor: Float[Array, ""]
+
+
+@runtime_checkable
+class Apply(Protocol):
+    """The product of the operator with the next basis vector."""
+
+    def __call__(self, state: Krylov, /) -> Image: ...
+
+
+@runtime_checkable
+class Solve(Protocol):
+    """The k leading pairs of the projected operator; NaN for those that the space does not hold."""
+
+    def __call__(self, state: Krylov, k: int, /) -> Projected: ...
+
+
+@runtime_checkable
+class Scale(Protocol):
+    """The operator's size, against which residuals are small."""
+
+    def __call__(self, alpha: Float[Array, " m"], beta: Float[Array, " m"], /) -> Float[Array, ""]: ...
+
+
+class Factorisation(NamedTuple):
+    """A Krylov method."""
+
+    apply: Apply
+    solve: Solve
+    scale: Scale
+    two_sided: bool = False
+
+
+def krylov(
+    method: Factorisation, first: Float[Array, " d"], k: int, *, max_products: int, tolerance: float
+) -> tuple[Krylov, Projected]:
+    """Extend a Krylov space until k residuals are at most ``tolerance · scale``.
+
+    It also ends after `max_products` products, rounded up to a multiple of five, and when the space is exhausted.
+    """
+    m = -(-max_products // _PRODUCTS_PER_CHECK) * _PRODUCTS_PER_CHECK
+    d, dtype = first.size, first.dtype
+
+    def unfinished(state: Krylov):
+        more = (state.products < m) & (state.rank == state.products)
+        return more & jnp.any(state.residuals > tolerance * method.scale(state.alpha, state.beta))
+
+    def extend(state: Krylov) -> Krylov:
+        state = lax.fori_loop(0, _PRODUCTS_PER_CHECK, lambda _, state: _extend(method, state), state)
+        return state._replace(residuals=method.solve(state, k).residuals)
+
+    state = Krylov(
+        right=jnp.zeros((m, d), dtype),
+        left=jnp.zeros((m if method.two_sided else 0, d), dtype),
+        vector=first / jnp.linalg.norm(first),
+        alpha=jnp.zeros(m, dtype),
+        beta=jnp.zeros(m, dtype),
+        rank=jnp.int32(0),
+        products=jnp.int32(0),
+        residuals=jnp.full(k, jnp.inf, dtype),
+    )
+    state = lax.while_loop(unfinished, extend, state)
+    return state, method.solve(state, k)
+
+
+def _extend(method: Factorisation, state: Krylov) -> Krylov:
+    j = state.products
+    state = state._replace(right=state.right.at[j].set(state.vector))
+    left, alpha, image, floor = method.apply(state)
+    vector, beta = new_direction(image, state.right, floor)
+    return state._replace(
+        left=left,
+        vector=vector,
+        alpha=alpha,
+        beta=state.beta.at[j].set(beta),
+        rank=state.rank + jnp.any(state.vector != 0),
+        products=j + 1,
+    )
+
+
+def new_direction(
+    image: Float[Array, " d"], basis: Float[Array, "m d"], floor: Float[Array, ""] | float
+) -> tuple[Float[Array, " d"], Float[Array, ""]]:
+    """The unit vector along what of the image is orthogonal to the basis, and its length; 0 up to the floor."""
+    for _ in range(2):
+        image = image - (basis @ image) @ basis
+    length = jnp.linalg.norm(image)
+    nothing = length <= floor
+    return jnp.where(nothing, 0.0, image / jnp.where(nothing, 1.0, length)), jnp.where(nothing, 0.0, length)
+
+
+def check_pairs(name: str, k: int, d: int, max_products: int) -> None:
+    """Refuse a number of pairs that the dimension or the products do not allow."""
+    most = min(d, max_products)
+    if not 1 <= k <= most:
+        raise ValueError(
+            f"{name}: k={k} must be between 1 and {most} (dimension {d}, max_products {max_products}): ask for fewer"
+        )
 
 
 class Eigenpairs(NamedTuple):
@@ -32,97 +170,51 @@ class Eigenpairs(NamedTuple):
     products: Int[Array, ""]
 
 
-class _Krylov(NamedTuple):
-    basis: Float[Array, "m d"]
-    vector: Float[Array, " d"]  # the next basis vector; 0 once the Krylov space is exhausted
-    alpha: Float[Array, " m"]
-    beta: Float[Array, " m"]
-    rank: Int[Array, ""]
-    products: Int[Array, ""]
-    residuals: Float[Array, " k"]
-
-
 def lanczos(
-    matvec: Callable[[Float[Array, " d"]], Float[Array, " d"]],
-    first: Float[Array, " d"],
-    k: int = 1,
-    *,
-    max_products: int = 50,
-    tolerance: float = 1e-3,
+    matvec: LinearMap, first: Float[Array, " d"], k: int = 1, *, max_products: int = 50, tolerance: float = 1e-3
 ) -> Eigenpairs:
-    """The k algebraically largest eigenpairs by Lanczos with full reorthogonalisation.
+    """Find the k algebraically largest eigenpairs by Lanczos with full reorthogonalisation.
 
     ``H Q = Q T + β q eᵀ``: an eigenpair (λ, s) of the tridiagonal T gives the Ritz pair (λ, Q s) with residual
-    ``β |s_last|``. Ends when every residual is at most ``tolerance · ‖T‖``, or after `max_products` products
-    (rounded up to a multiple of five): the residuals say which. Where the Krylov space is exhausted with fewer
-    than k pairs, the rest are NaN; so is everything for an operator that returns NaN.
+    ``β |s_last|``.
 
     Args:
         matvec: ``v -> H v``, H symmetric.
         first: a start with a component along the eigenvectors looked for; their last known values are a good one.
+        k: number of pairs.
+        max_products: largest number of products, rounded up to a multiple of five.
+        tolerance: the search ends when every residual is at most ``tolerance · ‖T‖``.
+
+    Returns:
+        The pairs. Where the Krylov space is exhausted with fewer than k pairs, the rest are NaN; all are NaN for an
+        operator that returns NaN.
 
     Raises:
         ValueError: if k exceeds the dimension or `max_products`.
 
     Source: Parlett, The Symmetric Eigenvalue Problem (1998), chapter 13.
     """
-    d, dtype = first.size, first.dtype
-    if not 1 <= k <= min(d, max_products):
-        raise ValueError(
-            f"k={k} must be between 1 and {min(d, max_products)} (dimension {d}, max_products {max_products})"
-        )
-    m = -(-max_products // _PRODUCTS_A_CHECK) * _PRODUCTS_A_CHECK
+    check_pairs("lanczos", k, first.size, max_products)
+    eps = jnp.finfo(first.dtype).eps
 
-    def unfinished(state: _Krylov):
-        more = (state.products < m) & (state.rank == state.products)
-        return more & jnp.any(state.residuals > tolerance * _scale(state))
+    def apply(state: Krylov) -> Image:
+        image = matvec(state.vector)
+        alpha = state.alpha.at[state.products].set(state.vector @ image)
+        return Image(state.left, alpha, image, 10 * eps * _scale(alpha, state.beta))
 
-    def extend(state: _Krylov) -> _Krylov:
-        state = lax.fori_loop(0, _PRODUCTS_A_CHECK, lambda _, state: _extend(matvec, state), state)
-        return state._replace(residuals=_ritz(state, k)[2])
-
-    state = _Krylov(
-        basis=jnp.zeros((m, d), dtype),
-        vector=first / jnp.linalg.norm(first),
-        alpha=jnp.zeros(m, dtype),
-        beta=jnp.zeros(m, dtype),
-        rank=jnp.int32(0),
-        products=jnp.int32(0),
-        residuals=jnp.full(k, jnp.inf, dtype),
-    )
-    state = lax.while_loop(unfinished, extend, state)
-    values, coefficients, residuals = _ritz(state, k)
-    return Eigenpairs(values, coefficients @ state.basis, residuals, state.products)
+    method = Factorisation(apply, _ritz, _scale)
+    state, found = krylov(method, first, k, max_products=max_products, tolerance=tolerance)
+    return Eigenpairs(found.values, found.right @ state.right, found.residuals, state.products)
 
 
-def _scale(state: _Krylov) -> Float[Array, ""]:
-    return jnp.max(jnp.abs(state.alpha)) + 2 * jnp.max(state.beta)
+def _scale(alpha: Float[Array, " m"], beta: Float[Array, " m"]) -> Float[Array, ""]:
+    return jnp.max(jnp.abs(alpha)) + 2 * jnp.max(beta)
 
 
-def _extend(matvec: Callable, state: _Krylov) -> _Krylov:
-    v, j = state.vector, state.products
-    basis = state.basis.at[j].set(v)
-    image = matvec(v)
-    alpha = state.alpha.at[j].set(v @ image)
-    for _ in range(2):
-        image = image - (basis @ image) @ basis
-    norm = jnp.linalg.norm(image)
-    floor = 10 * jnp.finfo(v.dtype).eps * _scale(state._replace(alpha=alpha))
-    exhausted = norm <= floor
-    return state._replace(
-        basis=basis,
-        vector=jnp.where(exhausted, 0.0, image / jnp.where(exhausted, 1.0, norm)),
-        alpha=alpha,
-        beta=state.beta.at[j].set(jnp.where(exhausted, 0.0, norm)),
-        rank=state.rank + jnp.any(v != 0),
-        products=j + 1,
-    )
-
-
-def _ritz(state: _Krylov, k: int) -> tuple[Float[Array, " k"], Float[Array, "k m"], Float[Array, " k"]]:
+def _ritz(state: Krylov, k: int) -> Projected:
     """The top k eigenpairs of T. Rows beyond its rank are moved below the spectrum, so they never come first."""
     held = jnp.arange(state.alpha.size) < state.rank
-    below = -2 * _scale(state) - 1
+    below = -2 * _scale(state.alpha, state.beta) - 1
     off_diagonal = jnp.where(held[1:], state.beta[:-1], 0.0)
     T = jnp.diag(jnp.where(held, state.alpha, below)) + jnp.diag(off_diagonal, 1) + jnp.diag(off_diagonal, -1)
     values, vectors = unbatched(jnp.linalg.eigh)(T)
@@ -130,8 +222,17 @@ def _ritz(state: _Krylov, k: int) -> tuple[Float[Array, " k"], Float[Array, "k m
     last = state.rank - 1
     residuals = state.beta[last] * jnp.abs(coefficients[:, last])
     found = jnp.arange(k) < state.rank
-    return (
-        jnp.where(found, values, jnp.nan),
-        jnp.where(found[:, None], coefficients, 0.0),
-        jnp.where(found, residuals, jnp.nan),
+    coefficients = jnp.where(found[:, None], coefficients, 0.0)
+    return Projected(
+        jnp.where(found, values, jnp.nan), coefficients, coefficients, jnp.where(found, residuals, jnp.nan)
     )
+
+
+def unbatched(factorise: Callable[[Float[Array, "n m"]], Factors]) -> Callable[[Float[Array, "n m"]], Factors]:
+    """Take a factorisation one matrix at a time on a CPU wherever it is vmapped.
+
+    A batched LAPACK call of jaxlib before 0.11.2 waits for the very threads it occupies: as many calls as there are
+    cores (one per device, or a QR beside an eigendecomposition) deadlock. A single matrix is factorised in place.
+    """
+    one_by_one = jax.custom_batching.sequential_vmap(lambda matrix: factorise(matrix))
+    return lambda matrix: lax.platform_dependent(matrix, cpu=one_by_one, default=factorise)

@@ -1,7 +1,6 @@
 """Expansion entropy: chaos as the growth of volumes in a region, for attractors, repellers and driven maps alike."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -27,13 +26,27 @@ _RESOLUTION = 1e-3
 """Largest error of ln G, from the rounding of a propagator, with which a time still counts."""
 
 
+@runtime_checkable
+class Region(Protocol):
+    """Tells whether a phase point lies in a region."""
+
+    def __call__(self, x: PyTree, /) -> Bool[Array, ""]: ...
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """Draws a phase point."""
+
+    def __call__(self, key: PRNGKeyArray, /) -> PyTree: ...
+
+
 class ExpansionEntropy(NamedTuple):
-    """Expansion entropy in nats per step and the curve it is read off.
+    """Expansion entropy and the curve it is read off.
 
     Attributes:
-        entropy: H_0, NaN where `reason` is not 0.
+        entropy: H_0 in nats per step, NaN where `reason` is not 0.
         low, high: its interval, by the jackknife over batches.
-        log_expansion: ln E(t), t = 0 … steps.
+        log_expansion: ln E(t) in nats, t = 0 … steps.
         survivors: samples that have not left the region by t.
         effective: ``(Σ G)² / Σ G²`` over them: the number of equal terms that would scatter as much.
         used: times that entered the fit.
@@ -51,7 +64,7 @@ class ExpansionEntropy(NamedTuple):
 
 
 class _Sums(NamedTuple):
-    """Of one batch, at each time: ln Σ G, ln Σ G², the number of samples in the region, whether all is resolved."""
+    """Of each batch, at each time: ln Σ G, ln Σ G², the number of samples in the region, whether all are resolved."""
 
     first: Float[Array, "*batches times"]
     second: Float[Array, "*batches times"]
@@ -64,8 +77,8 @@ def expansion_entropy(
     key: PRNGKeyArray,
     theta: Theta,
     *,
-    inside: Callable[[PyTree], Bool[Array, ""]],
-    sample: Callable[[PRNGKeyArray], PyTree],
+    inside: Region,
+    sample: Sampler,
     steps: int,
     samples: int = 20_000,
     batches: int = 20,
@@ -74,33 +87,40 @@ def expansion_entropy(
     confidence: float = 0.95,
     noise_key: PRNGKeyArray | None = None,
 ) -> ExpansionEntropy:
-    """The expansion entropy of a map on a region S, with its interval.
+    """Estimate the expansion entropy of a map on a region S, with its interval.
 
     ``E(t) = ⟨G(D f^t(x)) [f^s(x) ∈ S for all s ≤ t]⟩`` over x uniform in S, with G the product of the singular values
     above 1, and ``H_0 = lim ln E(t) / t``, here the slope of the least-squares line through ln E over the window. A
     positive H_0 is Hunt and Ott's definition of chaos, on attractors and repellers, autonomous or driven; in
-    hyperbolic systems it is the topological entropy. Not an exponent: it weighs orbits by their expansion.
+    hyperbolic systems it is the topological entropy. It is no exponent: it weighs orbits by their expansion.
 
-    E is carried by ever fewer samples as t grows, so a time counts only while the effective number of samples is
-    large enough, and while the propagator (d > 2) is resolved by the precision, ``eps · d · t · σ_1 < 1e-3``; for
-    d ≤ 2 it always is, by its determinant. The interval shows statistical error alone, not what a window too
-    early is off by: compare windows.
-
-    Cost: samples × steps × d Jacobian-vector products, and for d > 2 as many singular value decompositions of
-    d × d; memory samples/batches × (d² + steps) numbers. Jit it.
+    Ever fewer samples carry E as t grows, so a time counts only while the effective number of samples is large
+    enough, and while the precision resolves the propagator: for d > 2, ``eps · d · t · σ_1 < 1e-3``; for d ≤ 2 always,
+    by its determinant. The interval shows statistical error alone, not the error of a window that begins too early:
+    compare windows.
 
     Args:
+        system: the map; its `init` is not used.
+        key: of the samples.
         theta: the control parameters, all of them.
         inside: tells whether a phase point lies in S.
-        sample: draws a phase point uniformly from S, or from a region around S: those outside are left out.
-        window: first and last time of the fit; (steps // 2, steps) by default.
+        sample: draws a phase point uniformly from S, or from a region around S: points outside S are left out.
+        steps: number of steps.
         samples: number of initial points, a multiple of `batches`.
         batches: groups over which the jackknife is taken, at least 2.
+        window: first and last time of the fit; (steps // 2, steps) by default.
         effective: smallest effective number of samples with which a time counts.
+        confidence: of the interval.
         noise_key: key of the noise, the same for all samples; None is a sweep's default.
+
+    Returns:
+        The entropy and the curve behind it; without enough to go by, NaN and a reason.
 
     Raises:
         ValueError: for a number or window out of range, or a step that jumps.
+
+    Cost: samples × steps × d Jacobian-vector products, and for d > 2 as many singular value decompositions of
+    d × d; memory samples/batches × (d² + steps) numbers. Jit it.
 
     Source: Hunt, Ott, Chaos 25 (2015) 097618.
     """
@@ -136,7 +156,7 @@ class _Expansion(NamedTuple):
     stayed: Bool[Array, ""]
 
 
-def _expansion(inside: Callable[[PyTree], Array]) -> Probe:
+def _expansion(inside: Region) -> Probe:
     """ln G of the propagator from the start, and whether the orbit has stayed inside so far."""
 
     def init(key: PRNGKeyArray, x: PyTree, theta: Theta) -> _Expansion:
@@ -215,4 +235,4 @@ def _check(steps: int, samples: int, batches: int, begin: int, end: int, confide
             f"expansion_entropy: window=({begin}, {end}) must hold at least three of the times 0 … steps={steps}"
         )
     if not 0 < confidence < 1:
-        raise ValueError(f"expansion_entropy: confidence={confidence!r} must lie between 0 and 1")
+        raise ValueError(f"expansion_entropy: confidence={confidence!r} must lie between 0 and 1: 0.95 is usual")
