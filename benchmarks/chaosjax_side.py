@@ -1,5 +1,6 @@
 """chaosjax, through its public names: the Iris net, and the main job with one probe or another."""
 
+import json
 import resource
 
 import jax
@@ -92,7 +93,7 @@ def _figures(dataset: Dataset) -> dict:
     return {
         "rate": attrs["cell_steps_per_second"],
         "compile_seconds": attrs["compile_seconds"],
-        "cells_per_batch": int(attrs["identity"]["cells_per_batch"]),
+        "cells_per_batch": int(json.loads(attrs["identity"])["cells_per_batch"]),
         "provenance": {name: attrs[name] for name in ("versions", "commit", "devices", "python")},
     }
 

@@ -13,6 +13,7 @@ from chaosjax._questions import (
     is_chaotic,
     lyapunov_exponents,
 )
+from chaosjax._results import open_multirun, provenance_of
 from chaosjax._sweep import sweep
 from chaosjax._system import System, phase
 from chaosjax._training import TrainingState, training
@@ -40,9 +41,11 @@ __all__ = [
     "lyapunov_exponents",
     "models",
     "observe",
+    "open_multirun",
     "phase",
     "plotting",
     "probes",
+    "provenance_of",
     "series",
     "start",
     "stats",

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 import xarray as xr
 
@@ -50,6 +49,7 @@ def sweep(
     devices: Sequence[Any] | None = None,
     threads: int | None = None,
     until: Callable[[xr.Dataset], bool] | None = None,
+    callback: Callable[[xr.Dataset], None] | None = None,
     progress: bool = True,
     config: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
@@ -76,7 +76,8 @@ def sweep(
         threads: batches computed at the same time on a CPU; None: one per core.
         until: ends the run early: called with the records so far after every chunk, e.g.
             ``stats.converged("growth", error=1e-3)``. The result then holds the records up to there.
-        progress: show a bar with rate and time left on standard error.
+        callback: called after every chunk with its records, ``[*axes, time, *own]``: for a log, a live figure, ….
+        progress: show a bar with rate and time left on standard error, and how many cells diverged.
         config: plain values recorded with the result, such as the resolved Hydra configuration.
 
     Returns:
@@ -92,17 +93,16 @@ def sweep(
     threads = None if threads is None else check_count("threads", threads)
     if cells_per_batch not in (None, "tune"):
         cells_per_batch = check_count("cells_per_batch", cells_per_batch, what="or 'tune', or None")
-    earlier = _earlier(store, resume)
+    earlier = Store.to_continue(store, resume)
     if earlier is not None:
         stored = int(earlier.identity["cells_per_batch"])
         cells_per_batch = stored if cells_per_batch in (None, "tune") else cells_per_batch
         chunk = earlier.chunk
     with compiling(progress):
-        devices = tuple(devices) if devices is not None else _default_devices()
         layout = plan(run, cells_per_batch, devices, threads, Engine)
         engine = Engine(run, layout, chunk)
         columns = variables(run.probes, engine.records, run.grid.axes)
-        own = identity(run, layout.batch_size, engine.fingerprint, devices[0])
+        own = identity(run, layout.batch_size, engine.fingerprint, layout.devices[0])
         if earlier is not None:
             earlier.check_identity(own)
             if earlier.finished:
@@ -111,9 +111,9 @@ def sweep(
     try:
         state = _first_state(engine, run.probes, earlier)
         if earlier is None:
-            attrs = {"identity": own, "config": plain(config or {}), **provenance(devices, layout.threads)}
+            attrs = {"identity": own, "config": plain(config or {}), **provenance(layout.devices, layout.threads)}
             earlier = Store.create(store, run.grid.axes, run.clock, columns, engine.chunk, attrs)
-        index, seconds = _advance(engine, run, earlier, state, until, progress)
+        index, seconds = _advance(engine, run, earlier, state, _Watchers(until, callback), progress)
     finally:
         engine.close()
     earlier.finish(
@@ -123,11 +123,24 @@ def sweep(
             "compile_seconds": round(engine.compile_seconds, 3),
             "wall_seconds": round(seconds, 3),
             "cell_steps_per_second": round(run.grid.size * index * stride / seconds, 1),
-            "peak_bytes": peak_bytes(devices),
+            "peak_bytes": peak_bytes(layout.devices),
             "cost": run.cost(index * stride, engine.weights),
         }
     )
     return earlier.dataset()
+
+
+class _Watchers(NamedTuple):
+    """What looks at the records after every chunk."""
+
+    until: Callable[[xr.Dataset], bool] | None
+    callback: Callable[[xr.Dataset], None] | None
+
+    def done(self, out: Store, first: int, index: int) -> bool:
+        """Show the records `first`, …, `index - 1`; whether the run may end."""
+        if self.callback is not None:
+            self.callback(out.dataset().isel(time=slice(first, index)))
+        return self.until is not None and self.until(out.dataset().isel(time=slice(index)))
 
 
 class _State(NamedTuple):
@@ -136,23 +149,6 @@ class _State(NamedTuple):
     carries: Any
     index: int
     seconds: float
-
-
-def _earlier(store: str | Path | None, resume: bool) -> Store | None:
-    """The store to continue, after a look whether a new one could be made."""
-    if store is None:
-        if resume:
-            raise ValueError("resume=True needs the store to continue: give store=FOLDER")
-        return None
-    if resume and Path(store).exists():
-        return Store.open(store)
-    Store.check_path(store)
-    return None
-
-
-def _default_devices() -> tuple[Any, ...]:
-    devices = tuple(jax.local_devices())
-    return devices[:1] if devices[0].platform == "cpu" else devices
 
 
 def _first_state(engine: Engine, probes: Probes, earlier: Store | None) -> _State:
@@ -170,7 +166,7 @@ def _first_state(engine: Engine, probes: Probes, earlier: Store | None) -> _Stat
 
 
 def _advance(
-    engine: Engine, run: Run, out: Store, state: _State, until: Callable[[xr.Dataset], bool] | None, progress: bool
+    engine: Engine, run: Run, out: Store, state: _State, watchers: _Watchers, progress: bool
 ) -> tuple[int, float]:
     """From a state to the last record, `until`, or the last death: the last index and the seconds it all took."""
     cells, stride, last = run.grid.size, run.clock.stride, run.clock.records - 1
@@ -196,11 +192,13 @@ def _advance(
                 out.record(first, stride, chunk, diverged)
                 if out.on_disk:
                     out.save(Checkpoint(index, pack(engine.fetch(carries)), time.perf_counter() - begun))
-                if until is not None and until(out.dataset().isel(time=slice(index))):
+                if watchers.done(out, first, index):
                     out.truncate(index)
                     return index, time.perf_counter() - begun
             if index == last:
                 out.record(last, stride, flat_records(engine.observe(carries, last)), diverged)
+                if watchers.callback is not None:
+                    watchers.callback(out.dataset().isel(time=slice(last, None)))
         except KeyboardInterrupt:
             remedy = "run again with resume=True to go on from the last chunk" if out.on_disk else "nothing was stored"
             raise KeyboardInterrupt(f"stopped at t = {index * stride} of {last * stride}; {remedy}") from None

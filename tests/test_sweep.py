@@ -78,7 +78,7 @@ def test_noise_is_common_to_all_cells_or_each_cells_own():
 
 def test_a_tuned_cells_per_batch_is_recorded_and_kept_on_resume(tmp_path):
     tuned = sweep(cells_per_batch="tune", store=tmp_path / "a.zarr")
-    size = tuned.attrs["identity"]["cells_per_batch"]
+    size = cj.provenance_of(tuned)["identity"]["cells_per_batch"]
     assert 1 <= size <= 6
     same(sweep(cells_per_batch="tune", store=tmp_path / "a.zarr", resume=True), tuned)
     same(sweep(cells_per_batch=size), tuned)

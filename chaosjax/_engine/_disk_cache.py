@@ -32,8 +32,8 @@ def use_disk_cache() -> None:
             raise PermissionError(0, "others can write it")
     except OSError as error:
         warnings.warn(
-            f"compiled programs cannot be cached in {folder} ({error.strerror}); set CHAOSJAX_CACHE to a folder of your "
-            "own, or CHAOSJAX_COMPILATION_CACHE=off",
+            f"compiled programs cannot be cached in {folder} ({error.strerror}); set CHAOSJAX_CACHE to a folder of "
+            "your own, or CHAOSJAX_COMPILATION_CACHE=off",
             RuntimeWarning,
             stacklevel=2,
         )

@@ -15,8 +15,8 @@ from chaosjax._cell import start
 from chaosjax._engine._batches import Layout
 from chaosjax._engine._compilation import executable, hoisted
 from chaosjax._results import unwrap_keys
-from chaosjax._system import traced_once
 from chaosjax._run import Run
+from chaosjax._system import traced_once
 
 CPU_WORKING_SET = 2**18
 """Bytes a batch may touch on one CPU core, measured on networks of 10 to 64 units and 120 to 1,437 samples: batches of
@@ -33,15 +33,20 @@ CHUNKS_PER_RUN = 24
 """A run is stored in at least so many chunks: what a kill can cost."""
 
 
-def plan(run: Run, batch_size: int | str | None, devices: Sequence[Any], threads: int | None, engine: Any) -> Layout:
+def plan(
+    run: Run, batch_size: int | str | None, devices: Sequence[Any] | None, threads: int | None, engine: Any
+) -> Layout:
     """Choose where the cells of a run go.
 
     Args:
         batch_size: cells per batch; None: by `batch_size_for`, "tune": the fastest of a few, measured.
-        devices: all of one kind.
+        devices: all of one kind; None: all accelerators, or else the first CPU device.
         threads: batches at the same time on a CPU; None: one per core.
         engine: ``(run, layout, chunk, most) -> Engine``, for measuring.
     """
+    if devices is None:
+        devices = jax.local_devices()
+        devices = devices[:1] if devices[0].platform == "cpu" else devices
     on_cpu = devices[0].platform == "cpu"
     threads = (threads or available_cores()) if on_cpu else 1
     lanes = threads if on_cpu else len(devices)

@@ -1,8 +1,9 @@
 """What becomes of records: their names, the store they go to, the state that continues it, and where they came from."""
 
 from chaosjax._results._checkpoint import Checkpoint, key_impls, pack, unpack, unwrap_keys, wrap_keys
+from chaosjax._results._multirun import open_multirun
 from chaosjax._results._progress import compiling, progress_bar
-from chaosjax._results._provenance import identity, now, peak_bytes, plain, provenance
+from chaosjax._results._provenance import identity, now, peak_bytes, plain, provenance, provenance_of
 from chaosjax._results._store import Store
 from chaosjax._results._variables import Variable, flat_records, variables
 
@@ -15,11 +16,13 @@ __all__ = [
     "identity",
     "key_impls",
     "now",
+    "open_multirun",
     "pack",
     "peak_bytes",
     "plain",
     "progress_bar",
     "provenance",
+    "provenance_of",
     "unpack",
     "unwrap_keys",
     "variables",

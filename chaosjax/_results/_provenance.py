@@ -5,11 +5,13 @@ import platform
 import resource
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import xarray as xr
 
 from chaosjax import _precision
 from chaosjax._run import Run
@@ -71,6 +73,30 @@ def commit() -> str:
         return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return "unknown"
+
+
+def flat_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes as every file format holds them: texts and numbers; what is nested becomes JSON text."""
+
+    def flat(value: Any) -> str | int | float:
+        if isinstance(value, bool):
+            return int(value)
+        return value if isinstance(value, str | int | float) else json.dumps(value)
+
+    return {name: flat(value) for name, value in attrs.items() if value is not None}
+
+
+def provenance_of(ds: xr.Dataset) -> dict[str, Any]:
+    """Return what a result knows about itself: identity, configuration, versions, devices, seconds, cost.
+
+    These are the dataset's attributes, with those that are stored as JSON text decoded.
+    """
+
+    def decoded(value: Any) -> Any:
+        is_json = isinstance(value, str) and value.startswith(("{", "["))
+        return json.loads(value) if is_json else value
+
+    return {str(name): decoded(value) for name, value in ds.attrs.items()}
 
 
 def plain(values: Any) -> Any:

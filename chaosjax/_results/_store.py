@@ -14,10 +14,10 @@ import zarr
 from zarr.storage import MemoryStore
 
 from chaosjax._results._checkpoint import Checkpoint
+from chaosjax._results._creation import CHECKPOINTS, created
+from chaosjax._results._provenance import flat_attrs
 from chaosjax._results._variables import Variable
 from chaosjax._run import Clock
-
-_CHECKPOINTS = "checkpoints"
 
 
 class Store:
@@ -49,7 +49,7 @@ class Store:
         times = np.arange(clock.records) * clock.stride
         if path is None:
             memory = MemoryStore()
-            return cls(_created(memory, axes, times, variables, chunk, attrs), memory)
+            return cls(created(memory, axes, times, variables, chunk, attrs), memory)
         location = Path(path)
         with (
             _writing(location),
@@ -57,7 +57,7 @@ class Store:
         ):
             # moved into place when it is whole, so that a store is there or is not
             whole = Path(beside) / location.name
-            _created(whole, axes, times, variables, chunk, attrs)
+            created(whole, axes, times, variables, chunk, attrs)
             whole.rename(location)
         return cls(zarr.open_group(location, mode="r+"), location)
 
@@ -78,6 +78,24 @@ class Store:
             location.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=location.parent):
                 pass
+
+    @classmethod
+    def to_continue(cls, path: str | Path | None, resume: bool) -> "Store | None":
+        """The store to continue, or None after a look whether a new one could be made.
+
+        Raises:
+            ValueError: for resume without a path, or a folder that is no store of a sweep.
+            FileExistsError: for a path that exists, without resume.
+            OSError: if a new store could not be written there.
+        """
+        if path is None:
+            if resume:
+                raise ValueError("resume=True needs the store to continue: give store=FOLDER")
+            return None
+        if resume and Path(path).exists():
+            return cls.open(path)
+        cls.check_path(path)
+        return None
 
     @classmethod
     def open(cls, path: str | Path) -> "Store":
@@ -112,7 +130,7 @@ class Store:
     @property
     def identity(self) -> dict[str, Any]:
         """Everything that decides the numbers, as it was stored."""
-        return dict(self.group.attrs["identity"])  # type: ignore[arg-type]
+        return json.loads(str(self.group.attrs["identity"]))
 
     @property
     def chunk(self) -> int:
@@ -181,7 +199,7 @@ class Store:
         if isinstance(self.location, MemoryStore):
             return
         with _writing(self.location):
-            folder: Any = self.group[_CHECKPOINTS]
+            folder: Any = self.group[CHECKPOINTS]
             name = f"{checkpoint.index:012d}"
             array = folder.create_array(name, data=checkpoint.data, compressors=None, overwrite=True)
             array.attrs.update({"seconds": checkpoint.seconds, "complete": True})
@@ -191,7 +209,7 @@ class Store:
 
     def load(self) -> Checkpoint | None:
         """The last complete checkpoint; None if the run was cut before its first."""
-        folder: Any = self.group[_CHECKPOINTS]
+        folder: Any = self.group[CHECKPOINTS]
         for name in sorted(folder.array_keys(), reverse=True):
             array = folder[name]
             if array.attrs.get("complete"):
@@ -201,8 +219,8 @@ class Store:
     def finish(self, attrs: Mapping[str, Any]) -> None:
         """Writes the final attributes and drops the checkpoint."""
         with _writing(self.location):
-            self.group.attrs.update(dict(attrs))
-            folder: Any = self.group[_CHECKPOINTS]
+            self.group.attrs.update(dict(flat_attrs(attrs)))
+            folder: Any = self.group[CHECKPOINTS]
             for name in list(folder.array_keys()):
                 del folder[name]
 
@@ -210,38 +228,6 @@ class Store:
         """The records as a labelled dataset; from disk they are read when used."""
         dataset = xr.open_zarr(self.location, consolidated=False, chunks=None)  # type: ignore[arg-type]
         return dataset.load() if isinstance(self.location, MemoryStore) else dataset
-
-
-def _created(
-    location: Path | MemoryStore,
-    axes: Mapping[str, np.ndarray],
-    times: np.ndarray,
-    variables: Mapping[str, Variable],
-    chunk: int,
-    attrs: Mapping[str, Any],
-) -> zarr.Group:
-    group = zarr.create_group(location, attributes=dict(attrs))
-    for name, values in {**axes, "time": times}.items():
-        group.create_array(name, data=values, dimension_names=(name,), attributes=_coordinate_attrs(name))
-    cells = tuple(len(values) for values in axes.values())
-    for name, variable in variables.items():
-        group.create_array(
-            name,
-            shape=(*cells, len(times), *variable.shape),
-            chunks=(*cells, min(chunk, len(times)), *variable.shape),
-            dtype=variable.dtype,
-            fill_value=np.nan if np.issubdtype(variable.dtype, np.floating) else 0,
-            dimension_names=(*axes, "time", *variable.dims),
-            attributes=dict(variable.attrs),
-        )
-    group.create_array(
-        "diverged_at",
-        data=np.full(cells, np.nan),
-        dimension_names=tuple(axes),
-        attributes={"long_name": "first record time that is not finite", "units": "steps"},
-    )
-    group.create_group(_CHECKPOINTS)
-    return group
 
 
 def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -266,11 +252,6 @@ def _writing(location: Path | MemoryStore) -> Iterator[None]:
         else:
             remedy = f"cannot be written ({error.strerror or error}): choose a folder that can"
         raise OSError(error.errno, f"store: {location}: {remedy}") from error
-
-
-def _coordinate_attrs(name: str) -> dict[str, Any]:
-    known = {"time": {"long_name": "time", "units": "steps"}, "seed": {"long_name": "initialisation seed"}}
-    return known.get(name, {"long_name": name.replace("_", " ")})
 
 
 def _short(value: Any, most: int = 60) -> str:

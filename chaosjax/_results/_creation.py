@@ -1,0 +1,55 @@
+"""A new store: one array per record and coordinate, empty but for the coordinates."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.storage import MemoryStore
+
+from chaosjax._results._provenance import flat_attrs
+from chaosjax._results._variables import Variable
+
+CHECKPOINTS = "checkpoints"
+"""The group of a store that holds the state to continue from."""
+
+
+def created(
+    location: Path | MemoryStore,
+    axes: Mapping[str, np.ndarray],
+    times: np.ndarray,
+    variables: Mapping[str, Variable],
+    chunk: int,
+    attrs: Mapping[str, Any],
+) -> zarr.Group:
+    """Make the group with its arrays ``[*axes, time, *own dims]``; missing values are NaN, or 0 where there is none."""
+    group = zarr.create_group(location, attributes=flat_attrs(attrs))
+    own = {dim: size for v in variables.values() for dim, size in zip(v.dims, v.shape, strict=True)}
+    numbers = {dim: np.arange(1, size + 1) for dim, size in own.items()}
+    for name, values in {**axes, "time": times, **numbers}.items():
+        group.create_array(name, data=values, dimension_names=(name,), attributes=_coordinate_attrs(name))
+    cells = tuple(len(values) for values in axes.values())
+    for name, variable in variables.items():
+        group.create_array(
+            name,
+            shape=(*cells, len(times), *variable.shape),
+            chunks=(*cells, min(chunk, len(times)), *variable.shape),
+            dtype=variable.dtype,
+            fill_value=np.nan if np.issubdtype(variable.dtype, np.floating) else 0,
+            dimension_names=(*axes, "time", *variable.dims),
+            attributes=flat_attrs(variable.attrs),
+        )
+    group.create_array(
+        "diverged_at",
+        data=np.full(cells, np.nan),
+        dimension_names=tuple(axes),
+        attributes={"long_name": "first record time that is not finite", "units": "steps"},
+    )
+    group.create_group(CHECKPOINTS)
+    return group
+
+
+def _coordinate_attrs(name: str) -> dict[str, Any]:
+    known = {"time": {"long_name": "time", "units": "steps"}, "seed": {"long_name": "initialisation seed"}}
+    return known.get(name, {"long_name": name.replace("_", " ")})

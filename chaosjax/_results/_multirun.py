@@ -1,0 +1,69 @@
+"""The jobs of a multirun as one dataset."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import yaml
+
+
+def open_multirun(folder: str | Path, store: str = "sweep.zarr") -> xr.Dataset:
+    """Join the finished jobs of a Hydra multirun, with the overrides in which they differ as dims.
+
+    An axis of the sweeps whose values differ between jobs (each optimizer's own learning rates) becomes
+    ``AXIS_index``, with the values as a coordinate ``AXIS`` over the jobs and that index. Combinations that no finished
+    job holds are NaN.
+
+    Args:
+        folder: the multirun's folder: each job in a folder of its own, with its store and ``.hydra/overrides.yaml``.
+        store: name of the store in a job's folder.
+
+    Raises:
+        FileNotFoundError: if no finished job lies there.
+        ValueError: if two jobs have the same overrides.
+    """
+    found = []
+    for path in sorted(Path(folder).glob(f"**/{store}")):
+        ds = xr.open_zarr(path, consolidated=False, chunks=None)
+        if "finished" in ds.attrs:
+            found.append((_overrides(path.parent), ds))
+    if not found:
+        raise FileNotFoundError(f"{folder} holds no finished job: no {store} with its end written")
+    names = dict.fromkeys(name for overrides, _ in found for name in overrides)
+    varied = [name for name in names if len({str(overrides.get(name)) for overrides, _ in found}) > 1]
+    datasets = _on_common_axes([ds for _, ds in found])
+    labelled = {}
+    for (overrides, _), ds in zip(found, datasets, strict=True):
+        values = tuple(overrides.get(name, "") for name in varied)
+        if values in labelled:
+            raise ValueError(f"{folder}: two jobs have the overrides {dict(zip(varied, values, strict=True))}")
+        labelled[values] = ds.expand_dims({name: [value] for name, value in zip(varied, values, strict=True)})
+    joined = xr.combine_by_coords(list(labelled.values()), combine_attrs="drop_conflicts") if varied else datasets[0]
+    return joined if isinstance(joined, xr.Dataset) else joined.to_dataset()
+
+
+def _overrides(job: Path) -> dict[str, Any]:
+    """The job's overrides, numbers as numbers."""
+    path = job / ".hydra/overrides.yaml"
+    listed = yaml.safe_load(path.read_text()) if path.exists() else []
+    pairs = (entry.lstrip("+~").partition("=") for entry in listed)
+    return {name: yaml.safe_load(value) for name, _, value in pairs if not name.startswith("hydra.")}
+
+
+def _on_common_axes(datasets: list[xr.Dataset]) -> list[xr.Dataset]:
+    """Axes that differ between the datasets by an index, their values as a coordinate."""
+    dims = dict.fromkeys(str(dim) for ds in datasets for dim in ds.dims)
+    for dim in dims:
+        holding = [ds[dim].values for ds in datasets if dim in ds.coords]
+        if len(holding) != len(datasets) or all(np.array_equal(values, holding[0]) for values in holding):
+            continue
+        if dim == "time":  # runs of different lengths: the shorter are NaN behind their end
+            continue
+        index = f"{dim}_index"
+        datasets = [
+            ds.rename_dims({dim: index}).reset_index(dim).assign_coords({index: np.arange(ds.sizes[dim])})
+            for ds in datasets
+        ]
+        datasets = [ds.reset_coords(dim).set_coords(dim) for ds in datasets]
+    return datasets
