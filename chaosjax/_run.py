@@ -104,9 +104,7 @@ class Run(NamedTuple):
         return {kind: self.grid.size * number for kind, number in total.items()}
 
 
-def checked_run(
-    system: System, probes: Probes, axes: Mapping[str, Any], clock: Clock, noise: str, noise_seed: int
-) -> Run:
+def checked_run(system: System, probes: Any, axes: Any, clock: Clock, noise: str, noise_seed: int) -> Run:
     """Check what a sweep is asked for, and add the probe ``alive``.
 
     Raises:
@@ -114,6 +112,8 @@ def checked_run(
     """
     if noise not in ("common", "independent"):
         raise ValueError(f"noise={noise!r} must be 'common' or 'independent'")
+    if not isinstance(axes, Mapping):
+        raise TypeError(f"axes={axes!r} must map names to values, e.g. {{'learning_rate': [0.1, 1.0], 'seed': [0, 1]}}")
     if not isinstance(probes, Mapping):
         raise TypeError(f"probes={probes!r} must map names to probes, e.g. {{'growth': probes.lyapunov()}}")
     for name, probe in probes.items():
@@ -136,8 +136,6 @@ def grid_of(system: System, probes: Probes, axes: Mapping[str, Any]) -> Grid:
             is not finite or that the working precision does not hold, or a negative one where the quantity has no
             negative values.
     """
-    if not isinstance(axes, Mapping):
-        raise TypeError(f"axes={axes!r} must map names to values, e.g. {{'learning_rate': [0.1, 1.0], 'seed': [0, 1]}}")
     for probe_name, probe in probes.items():
         for name in set(probe.theta) & set(system.theta or {}):
             raise ValueError(

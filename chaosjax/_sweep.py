@@ -14,6 +14,7 @@ from chaosjax._engine import Engine, plan
 from chaosjax._results import (
     Checkpoint,
     Store,
+    Watchers,
     compiling,
     flat_records,
     identity,
@@ -23,6 +24,7 @@ from chaosjax._results import (
     plain,
     progress_bar,
     provenance,
+    report_diverged,
     unpack,
     variables,
 )
@@ -110,13 +112,12 @@ def sweep(
         engine.compile()
     try:
         state = _first_state(engine, run.probes, earlier)
-        if earlier is None:
-            attrs = {"identity": own, "config": plain(config or {}), **provenance(layout.devices, layout.threads)}
-            earlier = Store.create(store, run.grid.axes, run.clock, columns, engine.chunk, attrs)
-        index, seconds = _advance(engine, run, earlier, state, _Watchers(until, callback), progress)
+        attrs = {"identity": own, "config": plain(config or {}), **provenance(layout.devices, layout.threads)}
+        out = earlier or Store.create(store, run.grid.axes, run.clock, columns, engine.chunk, attrs)
+        index, seconds = _advance(engine, run, out, state, Watchers(until, callback), progress)
     finally:
         engine.close()
-    earlier.finish(
+    out.finish(
         {
             "finished": now(),
             "trace_seconds": round(engine.trace_seconds, 3),
@@ -127,20 +128,7 @@ def sweep(
             "cost": run.cost(index * stride, engine.weights),
         }
     )
-    return earlier.dataset()
-
-
-class _Watchers(NamedTuple):
-    """What looks at the records after every chunk."""
-
-    until: Callable[[xr.Dataset], bool] | None
-    callback: Callable[[xr.Dataset], None] | None
-
-    def done(self, out: Store, first: int, index: int) -> bool:
-        """Show the records `first`, …, `index - 1`; whether the run may end."""
-        if self.callback is not None:
-            self.callback(out.dataset().isel(time=slice(first, index)))
-        return self.until is not None and self.until(out.dataset().isel(time=slice(index)))
+    return out.dataset()
 
 
 class _State(NamedTuple):
@@ -166,7 +154,7 @@ def _first_state(engine: Engine, probes: Probes, earlier: Store | None) -> _Stat
 
 
 def _advance(
-    engine: Engine, run: Run, out: Store, state: _State, watchers: _Watchers, progress: bool
+    engine: Engine, run: Run, out: Store, state: _State, watchers: Watchers, progress: bool
 ) -> tuple[int, float]:
     """From a state to the last record, `until`, or the last death: the last index and the seconds it all took."""
     cells, stride, last = run.grid.size, run.clock.stride, run.clock.records - 1
@@ -192,14 +180,15 @@ def _advance(
                 out.record(first, stride, chunk, diverged)
                 if out.on_disk:
                     out.save(Checkpoint(index, pack(engine.fetch(carries)), time.perf_counter() - begun))
-                if watchers.done(out, first, index):
+                watchers.show(out, first, index)
+                if watchers.done(out, index):
                     out.truncate(index)
                     return index, time.perf_counter() - begun
             if index == last:
                 out.record(last, stride, flat_records(engine.observe(carries, last)), diverged)
-                if watchers.callback is not None:
-                    watchers.callback(out.dataset().isel(time=slice(last, None)))
+                watchers.show(out, last, last + 1)
         except KeyboardInterrupt:
             remedy = "run again with resume=True to go on from the last chunk" if out.on_disk else "nothing was stored"
             raise KeyboardInterrupt(f"stopped at t = {index * stride} of {last * stride}; {remedy}") from None
+    report_diverged(progress, diverged)
     return index, time.perf_counter() - begun

@@ -2,15 +2,17 @@
 
 from chaosjax._results._checkpoint import Checkpoint, key_impls, pack, unpack, unwrap_keys, wrap_keys
 from chaosjax._results._multirun import open_multirun
-from chaosjax._results._progress import compiling, progress_bar
+from chaosjax._results._progress import compiling, progress_bar, report_diverged
 from chaosjax._results._provenance import identity, now, peak_bytes, plain, provenance, provenance_of
 from chaosjax._results._store import Store
 from chaosjax._results._variables import Variable, flat_records, variables
+from chaosjax._results._watchers import Watchers
 
 __all__ = [
     "Checkpoint",
     "Store",
     "Variable",
+    "Watchers",
     "compiling",
     "flat_records",
     "identity",
@@ -23,6 +25,7 @@ __all__ = [
     "progress_bar",
     "provenance",
     "provenance_of",
+    "report_diverged",
     "unpack",
     "unwrap_keys",
     "variables",

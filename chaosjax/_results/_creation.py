@@ -24,7 +24,7 @@ def created(
     attrs: Mapping[str, Any],
 ) -> zarr.Group:
     """Make the group with its arrays ``[*axes, time, *own dims]``; missing values are NaN, or 0 where there is none."""
-    group = zarr.create_group(location, attributes=flat_attrs(attrs))
+    group = zarr.create_group(location, attributes=flat_attrs({**attrs, "records": [*variables, "diverged_at"]}))
     own = {dim: size for v in variables.values() for dim, size in zip(v.dims, v.shape, strict=True)}
     numbers = {dim: np.arange(1, size + 1) for dim, size in own.items()}
     for name, values in {**axes, "time": times, **numbers}.items():

@@ -39,7 +39,13 @@ def open_multirun(folder: str | Path, store: str = "sweep.zarr") -> xr.Dataset:
         if values in labelled:
             raise ValueError(f"{folder}: two jobs have the overrides {dict(zip(varied, values, strict=True))}")
         labelled[values] = ds.expand_dims({name: [value] for name, value in zip(varied, values, strict=True)})
-    joined = xr.combine_by_coords(list(labelled.values()), combine_attrs="drop_conflicts") if varied else datasets[0]
+    joined = (
+        xr.combine_by_coords(
+            list(labelled.values()), coords="different", compat="equals", combine_attrs="drop_conflicts"
+        )
+        if varied
+        else datasets[0]
+    )
     return joined if isinstance(joined, xr.Dataset) else joined.to_dataset()
 
 

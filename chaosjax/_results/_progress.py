@@ -1,9 +1,12 @@
 """The progress bar."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
+from jaxtyping import Float
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -47,3 +50,11 @@ def progress_bar(shown: bool, total: int, done: int) -> Iterator[Callable[[int],
             bar.update(task, completed=done, rate=f"{rate:,.0f} cell-steps/s")
 
         yield moved
+
+
+def report_diverged(shown: bool, diverged: Float[np.ndarray, " cells"]) -> None:
+    """Say on standard error how many cells diverged, and when; NaN is never."""
+    times = diverged[~np.isnan(diverged)]
+    if shown and times.size:
+        when = f"at t = {times[0]:g}" if np.ptp(times) == 0 else f"between t = {times.min():g} and {times.max():g}"
+        print(f"{times.size} of {diverged.size} cells diverged, {when}", file=sys.stderr)

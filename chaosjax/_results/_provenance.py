@@ -104,3 +104,20 @@ def plain(values: Any) -> Any:
     return json.loads(
         json.dumps(values, default=lambda value: value.tolist() if hasattr(value, "tolist") else str(value))
     )
+
+
+def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Where two identities differ, as "key: theirs → ours", nested keys joined by dots."""
+    found = []
+    for key in sorted({*ours, *theirs}):
+        mine, other = ours.get(key), theirs.get(key)
+        if isinstance(mine, Mapping) and isinstance(other, Mapping):
+            found += differences(mine, other, f"{prefix}{key}.")
+        elif json.dumps(mine) != json.dumps(other):
+            found.append(f"{prefix}{key}: {_short(other)} → {_short(mine)}")
+    return found
+
+
+def _short(value: Any, most: int = 60) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -15,7 +15,7 @@ from zarr.storage import MemoryStore
 
 from chaosjax._results._checkpoint import Checkpoint
 from chaosjax._results._creation import CHECKPOINTS, created
-from chaosjax._results._provenance import flat_attrs
+from chaosjax._results._provenance import differences, flat_attrs
 from chaosjax._results._variables import Variable
 from chaosjax._run import Clock
 
@@ -120,7 +120,7 @@ class Store:
         Raises:
             ValueError: naming what differs.
         """
-        changed = _differences(ours, self.identity)
+        changed = differences(ours, self.identity)
         if changed:
             raise ValueError(
                 f"store: {self.location} is of another run ({'; '.join(changed)}); "
@@ -227,19 +227,8 @@ class Store:
     def dataset(self) -> xr.Dataset:
         """The records as a labelled dataset; from disk they are read when used."""
         dataset = xr.open_zarr(self.location, consolidated=False, chunks=None)  # type: ignore[arg-type]
+        dataset = dataset[json.loads(dataset.attrs["records"])]  # zarr keeps no order
         return dataset.load() if isinstance(self.location, MemoryStore) else dataset
-
-
-def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Where two identities differ, as "key: theirs → ours", nested keys joined by dots."""
-    found = []
-    for key in sorted({*ours, *theirs}):
-        mine, other = ours.get(key), theirs.get(key)
-        if isinstance(mine, Mapping) and isinstance(other, Mapping):
-            found += _differences(mine, other, f"{prefix}{key}.")
-        elif json.dumps(mine) != json.dumps(other):
-            found.append(f"{prefix}{key}: {_short(other)} → {_short(mine)}")
-    return found
 
 
 @contextmanager
@@ -252,8 +241,3 @@ def _writing(location: Path | MemoryStore) -> Iterator[None]:
         else:
             remedy = f"cannot be written ({error.strerror or error}): choose a folder that can"
         raise OSError(error.errno, f"store: {location}: {remedy}") from error
-
-
-def _short(value: Any, most: int = 60) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= most else text[: most - 1] + "…"

@@ -73,13 +73,8 @@ def ensemble(
     """
     measure = named_norm(norm)
     perturbed = perturbation(radius, copies, norm, perturb, where)
-    if not spaces or set(spaces) - set(SPACES):
-        raise ValueError(f"spaces={list(spaces)} must be some of {', '.join(SPACES)}")
-    if noise not in ("common", "independent"):
-        raise ValueError(f"noise={noise!r} must be 'common' or 'independent'")
     independent = noise == "independent"
-    if independent and departure:
-        raise ValueError("departure=True compares with the tangent of the common noise; it needs noise='common'")
+    _check(spaces, noise, departure)
     streams = np.arange(1, copies + 2) if independent else None
 
     def init(key: PRNGKeyArray, x: PyTree, theta: Theta) -> Ensemble:
@@ -123,6 +118,15 @@ def ensemble(
         check=lambda m: check_rounding(m.copies.rounding),
         cost=Cost(steps=copies + independent, tangents=copies * departure),
     )
+
+
+def _check(spaces: Sequence[str], noise: str, departure: bool) -> None:
+    if not spaces or set(spaces) - set(SPACES):
+        raise ValueError(f"spaces={list(spaces)} must be some of {', '.join(SPACES)}")
+    if noise not in ("common", "independent"):
+        raise ValueError(f"noise={noise!r} must be 'common' or 'independent'")
+    if noise == "independent" and departure:
+        raise ValueError("departure=True compares with the tangent of the common noise; it needs noise='common'")
 
 
 @runtime_checkable
