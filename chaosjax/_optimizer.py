@@ -79,7 +79,13 @@ def optimizer_rule(optimizer: Any) -> Rule:
     def update(gradient: PyTree, state: PyTree, params: PyTree, theta: Theta, extras: Mapping[str, Any]):
         with _explained(optimizer, words, given(theta), extras):
             made = make(theta)
-            return made.update(gradient, state, params, **_wanted(words, made.update, extras))
+            updates, after = made.update(gradient, state, params, **_wanted(words, made.update, extras))
+        if jax.tree.structure(after) != jax.tree.structure(state):
+            raise ValueError(
+                f"optimizer {words}: its state changes structure at the first step; leave out the part that does so "
+                "(optax.monitor is one), and measure with a probe"
+            )
+        return updates, after
 
     return Rule(words, names, init, update)
 
