@@ -25,6 +25,7 @@ class OptimizerFactory(Protocol):
 
 
 Optimizer = OptimizerFactory | optax.GradientTransformation
+"""What `training` takes: a factory, or one transformation with its constants."""
 
 
 class Rule(NamedTuple):

@@ -69,7 +69,7 @@ INNER = optax.sgd(0.1, momentum=0.9)
 ARGUMENTS = {
     **dict.fromkeys(("inner", "optimizer", "base_optimizer", "fast_optimizer", "tx"), INNER),
     **dict.fromkeys(("clipping", "max_delta", "max_norm", "threshold"), 0.1),
-    **dict.fromkeys(("mask", "freeze_mask"), {"kernel": True, "bias": False}),
+    **{name: {"kernel": True, "bias": False} for name in ("mask", "freeze_mask")},
     **dict.fromkeys(("max_backtracking_steps", "max_linesearch_steps"), 5),
     "adv_optimizer": optax.sgd(0.05),
     "decay": 0.9,
