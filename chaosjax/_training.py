@@ -1,8 +1,5 @@
 """Training as a map: any optax optimizer, full batch or minibatches, on any problem."""
 
-import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +8,8 @@ import optax
 from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
 from chaosjax._minibatch import minibatches
-from chaosjax._problem import Problem, describe
+from chaosjax._optimizer import Optimizer, optimizer_rule
+from chaosjax._problem import Problem
 from chaosjax._system import System, Theta
 
 
@@ -25,36 +23,43 @@ class TrainingState(NamedTuple):
 
 def training(
     problem: Problem,
-    optimizer: Callable[..., optax.GradientTransformation],
+    optimizer: Optimizer,
     *,
     batch_size: int | None = None,
     replacement: bool = False,
 ) -> System:
     """The map of one optimizer step, ``(w, s) → (w + u, s')`` with ``(u, s') = optimizer(∇L(w), s, w)``.
 
-    The optimizer is a factory: called inside every step with the control parameters it takes, it lets one
-    compiled program serve a whole grid of learning rates and adds no neutral directions to the phase space.
-    Every named argument of the factory is a control parameter; numeric defaults hold where no axis sets them.
-    An argument that the optimizer shares with the problem (``weight_decay`` of AdamW) is the optimizer's.
+    The optimizer is a factory, called inside every step with the control parameters it takes: so one compiled
+    program serves a whole grid of learning rates, and the phase space gets no neutral directions. Every named
+    argument of the factory is a control parameter; its own defaults hold where no axis sets one. An argument that
+    the optimizer shares with the problem (``weight_decay`` of AdamW) is the optimizer's. An update that asks for
+    them by name gets ``value``, ``grad``, ``value_fn(params)``, ``obj_fn(params)`` and ``grad_fn(params, i)``, all
+    of the samples of this step. Under `optax.lookahead` the parameters are the fast ones; the slow ones are in
+    the optimizer's state.
 
     Args:
+        problem: what is learned.
         optimizer: any optax optimizer (``optax.sgd``, ``functools.partial(optax.adam, b1=0.95)``), or a function
             of control parameters that returns a GradientTransformation; schedules and chains are made inside it.
-        batch_size: samples a step; None takes them all, and the map is deterministic.
+            A transformation itself (``optax.sgd(0.1)``) is accepted too: then it has no control parameters.
+        batch_size: samples per step; None takes them all, and the map is deterministic.
         replacement: draw each minibatch afresh; else each epoch is a new permutation, cut into
-            ``samples // batch_size`` minibatches (its remainder is left out that epoch).
+            ``samples // batch_size`` minibatches (the samples left over are not used in that epoch).
+
+    Cost:
+        one gradient per step, and what the optimizer asks for itself (a line search, an ascent before the descent).
+
+    Returns:
+        the system; its phase point is a `TrainingState`.
 
     Raises:
-        ValueError: for a batch size out of range, and, when run, for an optimizer argument without a value.
+        ValueError: for a batch size out of range, and, when run: for an optimizer argument without a value, a
+            Python decision on a control parameter, a learning rate for a transformation that has its own, and a
+            transformation that needs what a step does not have.
+        TypeError: for an optimizer that is neither a factory nor a transformation.
     """
-    accepted = _arguments(optimizer)
-
-    def given(theta: Theta) -> Theta:
-        return theta if accepted is None else {name: theta[name] for name in accepted if name in theta}
-
-    def make(theta: Theta) -> optax.GradientTransformationExtraArgs:
-        with _explained(optimizer, given(theta)):
-            return optax.with_extra_args_support(optimizer(**given(theta)))
+    rule = optimizer_rule(optimizer)
 
     def cast(theta: Theta, params: PyTree) -> Theta:
         dtype = jnp.result_type(*jax.tree.leaves(params))
@@ -62,24 +67,28 @@ def training(
 
     def init(key: PRNGKeyArray, theta: Theta) -> TrainingState:
         params, model = problem.init(key, theta)
-        return TrainingState(params, make(cast(theta, params)).init(params), model)
+        return TrainingState(params, rule.init(params, cast(theta, params)), model)
 
     def objective(params: PyTree, x: TrainingState, theta: Theta, indices: Int[Array, " b"] | None):
-        shared = theta if accepted is None else {name: theta[name] for name in theta if name not in accepted}
-        return problem.loss(params, x.model_state, shared, indices)
+        own = theta if rule.theta is None else {name: theta[name] for name in theta if name not in rule.theta}
+        return problem.loss(params, x.model_state, own, indices)
 
     def step(x: TrainingState, theta: Theta, noise: Int[Array, " b"] | None) -> TrainingState:
         theta = cast(theta, x.params)
-        (value, model), grads = jax.value_and_grad(objective, has_aux=True)(x.params, x, theta, noise)
-        with _explained(optimizer, given(theta)):
-            updates, state = make(theta).update(
-                grads,
-                x.opt_state,
-                x.params,
-                value=value,
-                grad=grads,
-                value_fn=lambda params: objective(params, x, theta, noise)[0],
-            )
+        (value, model), gradient = jax.value_and_grad(objective, has_aux=True)(x.params, x, theta, noise)
+
+        def again(params: PyTree, grad_fn: Any = None, obj_fn: Any = None) -> Array:
+            """The loss; optax's line searches pass on to it what they do not take themselves."""
+            return objective(params, x, theta, noise)[0]
+
+        extras = {
+            "value": value,
+            "grad": gradient,
+            "value_fn": again,
+            "obj_fn": again,
+            "grad_fn": lambda params, i: jax.grad(again)(params),
+        }
+        updates, state = rule.update(gradient, x.opt_state, x.params, theta, extras)
         params: Any = optax.apply_updates(x.params, updates)
         return TrainingState(params, state, model)
 
@@ -99,47 +108,6 @@ def training(
         params=lambda x: x.params,
         metrics=metrics,
         outputs=None if outputs is None else lambda x, theta: outputs(x.params, x.model_state),
-        theta=None if accepted is None else {**problem.theta, **accepted},
-        attrs={
-            **problem.attrs,
-            "optimizer": describe(optimizer),
-            "batch_size": batch_size,
-            "replacement": replacement,
-        },
+        theta=None if rule.theta is None else {**problem.theta, **rule.theta},
+        attrs={**problem.attrs, "optimizer": rule.words, "batch_size": batch_size, "replacement": replacement},
     )
-
-
-def _arguments(optimizer: Callable) -> dict[str, float | None] | None:
-    """Names an optimizer factory can be called with, with their numeric defaults; None where any name goes."""
-    parameters = inspect.signature(optimizer).parameters.values()
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return None
-    return {parameter.name: None for parameter in parameters if parameter.kind is not parameter.VAR_POSITIONAL}
-
-
-@contextmanager
-def _explained(optimizer: Callable, given: Theta) -> Iterator[None]:
-    """Turns what an optimizer says of the control parameters it is given into what to do about it."""
-    try:
-        yield
-    except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
-        if not given:
-            raise
-        raise ValueError(
-            f"optimizer {describe(optimizer)} cannot take {', '.join(given)} as traced numbers: one changes the "
-            "program; bind it with functools.partial and run its values as a Hydra multirun"
-        ) from error
-    except TypeError as error:
-        missing = [
-            parameter.name
-            for parameter in inspect.signature(optimizer).parameters.values()
-            if parameter.default is parameter.empty
-            and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-            and parameter.name not in given
-        ]
-        if not missing:
-            raise
-        raise ValueError(
-            f"optimizer {describe(optimizer)} needs a value of {', '.join(missing)}: give it as an axis, e.g. "
-            f"axes={{'{missing[0]}': [0.1]}}, or bind it with functools.partial"
-        ) from error

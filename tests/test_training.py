@@ -9,6 +9,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import chaosjax as cj
+from chaosjax._optimizer import optimizer_rule
 
 
 def transition_of(system, theta, steps=3):
@@ -100,3 +101,8 @@ def test_an_optimizer_that_needs_the_loss_function_gets_it():
 def test_bad_input_is_explained(options, axes, message):
     with pytest.raises(ValueError, match=message):
         cj.sweep(cj.training(cases.problem(), optax.sgd, **options), {}, axes, steps=2, progress=False)
+
+
+def test_what_is_no_optimizer_is_refused():
+    with pytest.raises(TypeError, match=r"optimizer=0.1 is no optimizer; give a factory, e.g. optax.sgd, or"):
+        optimizer_rule(0.1)
