@@ -14,7 +14,8 @@ import jaxtyping
 import pytest
 
 CHECKED = (
-    "_cell _linalg _minibatch models _precision _probe probes _problem _engine _results _run series _system systems "
+    "_cell _eigenpairs _jumps _linalg _minibatch models _optimizer _precision _probe probes _problem _questions "
+    "_rayleigh_ritz _engine _results _run series _system systems "
     "tangent _training _transition"
 ).split()
 
@@ -25,7 +26,7 @@ jaxtyping.install_import_hook([f"chaosjax.{module}" for module in CHECKED], "bea
 
 
 QUICKLY_COMPILED = (
-    "test_edge_of_chaos test_ensembles test_jumps test_linalg test_models test_probes test_studies test_training"
+    "test_edge_of_chaos test_ensembles test_jumps test_linalg test_models test_optimizers test_probes test_studies test_training"
 ).split()
 
 

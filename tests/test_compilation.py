@@ -1,0 +1,116 @@
+"""Nothing is compiled twice: not in a process, and not on a machine."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+
+import cases
+import jax
+import numpy as np
+import optax
+import pytest
+import xarray as xr
+
+import chaosjax as cj
+from chaosjax._engine import _disk_cache
+
+COMPILED = "/jax/core/compile/backend_compile_duration"
+
+SCRIPT = """
+import json, sys
+import jax
+events = []
+jax.monitoring.register_event_listener(lambda event, **info: events.append(event))
+sys.path.insert(0, {tests!r})
+import cases
+import chaosjax as cj
+import optax
+cj.configure(x64=True)
+jax.numpy.zeros(3) + 1  # a process that has compiled before
+system = cj.training(cases.problem(), optax.sgd)
+probes = {{"distance": cj.probes.ensemble(), "growth": cj.probes.lyapunov()}}
+ds = cj.sweep(system, probes, {{"learning_rate": [0.1, 3.0], "seed": [0, 1]}}, steps=40, threads={threads}, progress=0)
+hits = events.count("/jax/compilation_cache/cache_hits")
+misses = events.count("/jax/compilation_cache/cache_misses")
+print(json.dumps([hits, misses, ds.growth.values.tobytes().hex(), str(jax.config.values["jax_compilation_cache_dir"])]))
+"""
+
+
+def run(cache, threads=1, **environment):
+    script = SCRIPT.format(tests=os.path.dirname(__file__), threads=threads)
+    told = {**os.environ, "CHAOSJAX_CACHE": str(cache), **environment}
+    done = subprocess.run([sys.executable, "-W", "error", "-c", script], env=told, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture
+def compilations():
+    seen = []
+    jax.monitoring.register_event_duration_secs_listener(lambda event, *_, **__: seen.append(event == COMPILED))
+    yield seen
+    jax.monitoring.clear_event_listeners()
+
+
+def test_a_second_sweep_of_the_same_shapes_compiles_nothing(compilations):
+    system = cj.training(cases.problem(), optax.sgd)
+    probes = {"growth": cj.probes.lyapunov()}
+
+    def sweep(rates):
+        return cj.sweep(system, probes, {"learning_rate": rates}, steps=4, cells_per_batch=2, progress=False)
+
+    first = sweep([0.1, 0.2])
+    assert sum(compilations) > 0
+    compilations.clear()
+    again = sweep([0.1, 0.2])
+    sweep([0.3, 0.4, 0.5])
+    assert sum(compilations) == 0
+    np.testing.assert_array_equal(first.growth, again.growth)
+
+
+def test_a_second_call_of_an_estimator_compiles_nothing(compilations):
+    series = xr.DataArray(np.random.default_rng(0).standard_normal((2, 300)), dims=("seed", "time"))
+    cj.series.apply(cj.series.permutation_entropy, series)
+    compilations.clear()
+    cj.series.apply(cj.series.permutation_entropy, series + 1)
+    assert sum(compilations) == 0
+
+
+def test_a_second_process_takes_the_programs_of_the_first_and_gets_its_bits(tmp_path):
+    hits, misses, cold, folder = run(tmp_path)
+    assert misses > 0
+    assert folder.startswith(str(tmp_path))
+    hits, misses, warm, _ = run(tmp_path, threads=4)
+    assert hits > 0
+    assert misses == 0
+    assert warm == cold
+
+
+def test_the_cache_is_switched_off_by_a_setting_and_leaves_a_folder_of_the_users_alone(tmp_path):
+    hits, misses, _, folder = run(tmp_path / "a", CHAOSJAX_COMPILATION_CACHE="off")
+    assert (hits, misses, folder) == (0, 0, "None")
+    assert not (tmp_path / "a").exists()
+    own = str(tmp_path / "own")
+    assert run(tmp_path / "a", JAX_COMPILATION_CACHE_DIR=own)[3] == own
+
+
+def test_a_folder_that_others_can_write_is_not_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHAOSJAX_CACHE", str(tmp_path))
+    folder = tmp_path / "compiled" / _disk_cache._machine()
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    before = jax.config.values["jax_compilation_cache_dir"]
+    jax.config.update("jax_compilation_cache_dir", None)
+    _disk_cache.use_disk_cache.cache_clear()
+    try:
+        with pytest.warns(RuntimeWarning, match=r"cannot be cached in .* \(others can write it"):
+            _disk_cache.use_disk_cache()
+        assert jax.config.values["jax_compilation_cache_dir"] is None
+        folder.chmod(stat.S_IRWXU)
+        _disk_cache.use_disk_cache.cache_clear()
+        _disk_cache.use_disk_cache()
+        assert jax.config.values["jax_compilation_cache_dir"] == str(folder)
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
