@@ -11,13 +11,13 @@ from pathlib import Path
 
 import jax
 from rich.console import Console
-from validation.ensembles import ensembles
-from validation.reference_systems import reference_systems
-from validation.rows import Row, table
-from validation.scalar_series import scalar_series
-from validation.statistics import statistics
-from validation.tangent_instruments import tangent_instruments
-from validation.training_maps import training_maps
+from experiments.validation.ensembles import ensembles
+from experiments.validation.reference_systems import reference_systems
+from experiments.validation.rows import Row, table
+from experiments.validation.scalar_series import scalar_series
+from experiments.validation.statistics import statistics
+from experiments.validation.tangent_instruments import tangent_instruments
+from experiments.validation.training_maps import training_maps
 
 import chaosjax as cj
 

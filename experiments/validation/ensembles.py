@@ -6,7 +6,7 @@ import numpy as np
 import optax
 
 import chaosjax as cj
-from validation.rows import Row
+from experiments.validation.rows import Row
 
 STEPS = 100
 RADII = (1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2)

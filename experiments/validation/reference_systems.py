@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import chaosjax as cj
-from validation.rows import Row
+from experiments.validation.rows import Row
 
 
 class Protocol(NamedTuple):

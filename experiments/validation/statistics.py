@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from chaosjax import stats
-from validation.rows import Row
+from experiments.validation.rows import Row
 
 
 def statistics(replicates: int = 3000) -> list[Row]:

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 import chaosjax as cj
-from validation.rows import Row
+from experiments.validation.rows import Row
 
 CAT = math.log((3 + math.sqrt(5)) / 2)
 

@@ -1,0 +1,104 @@
+"""An experiment: the way from stored records to a summary, figures and findings."""
+
+import inspect
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import xarray as xr
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from experiments._findings import Finding, cost, cost_line, save, table_of
+
+Records = Any
+"""What an experiment reads: the dataset of its sweep, or several datasets by the name of their store or job."""
+
+
+class Summarise(Protocol):
+    def __call__(self, records: Records, /, *args: Any, **settings: Any) -> xr.Dataset:
+        """Reduce the records to the numbers of the page; the settings are those of `report` in the yaml."""
+        ...
+
+
+class Figures(Protocol):
+    def __call__(self, summary: xr.Dataset, records: Records, /) -> Mapping[str, Figure]:
+        """Draw figures, by the name of their file."""
+        ...
+
+
+class Findings(Protocol):
+    def __call__(self, summary: xr.Dataset, records: Records, /) -> Sequence[Finding]:
+        """Hold what was measured against what is published."""
+        ...
+
+
+class Table(Protocol):
+    def __call__(self, summary: xr.Dataset, records: Records, /) -> Sequence[Any]:
+        """What is printed of an experiment without findings: texts and tables of rich, each a paragraph."""
+        ...
+
+
+class Words(Protocol):
+    def __call__(self, summary: xr.Dataset, records: Records, /) -> Mapping[str, Any] | None:
+        """Numbers and lists that the text beside the module has in braces; None: no text."""
+        ...
+
+
+def no_words(summary: xr.Dataset, records: Records, /) -> dict[str, Any]:
+    """Fill in nothing: the text has no braces."""
+    return {}
+
+
+class Experiment(NamedTuple):
+    """The functions of an experiment; calling the record writes its report. `report._target_` in a yaml names one.
+
+    All but `summarise` find its settings in ``summary.attrs``.
+
+    Attributes:
+        findings: goes to findings.json, for the page of the reproduction, and is printed as a table.
+        words: fills the text of the page, which stands beside the module: fig7.md for fig7.py.
+        table: what is printed instead, of an experiment without findings.
+        squeeze: a dimension of size 1 to drop, such as the learning rate of an experiment at a single one.
+    """
+
+    summarise: Summarise
+    figures: Figures
+    findings: Findings | None = None
+    words: Words = no_words
+    table: Table | None = None
+    squeeze: str | None = None
+
+    def __call__(self, records: xr.Dataset | Mapping[str, xr.Dataset], folder: Path, **settings: Any) -> None:
+        """Write summary.zarr, the figures, table.txt and, if there are any, findings.json into a folder."""
+        many = isinstance(records, Mapping) and not isinstance(records, xr.Dataset)
+        loaded = {name: part.load() for name, part in records.items()} if many else records.load()
+        sweeps = [loaded["sweep"]] if "sweep" in loaded else list(loaded.values()) if many else [loaded]
+        if self.squeeze:
+            loaded = loaded.squeeze(self.squeeze)
+        summary = self.summarise(loaded, **settings).assign_attrs(settings)
+        # strings have no stable format in zarr 3
+        summary.to_zarr(folder / "summary.zarr", mode="w", consolidated=False, zarr_format=2)
+        for name, figure in self.figures(summary, loaded).items():
+            figure.savefig(folder / f"{name}.png", dpi=150)
+        if self.findings:
+            found, costs = self.findings(summary, loaded), cost(*sweeps)
+            save(folder / "findings.json", found, costs, self.text(summary, loaded))
+            _show(folder, [table_of(found), cost_line(costs)])
+        if self.table:
+            _show(folder, self.table(summary, loaded))
+
+    def text(self, summary: xr.Dataset, records: Records) -> str:
+        """The text beside the module of `summarise`, filled in; empty if there is none."""
+        path, words = Path(inspect.getfile(self.summarise)).with_suffix(".md"), self.words(summary, records)
+        return "" if words is None or not path.exists() else path.read_text().strip().format(**words)
+
+
+def _show(folder: Path, parts: Sequence[Any], width: int = 160) -> None:
+    """Print a report, and write it to table.txt."""
+    with (folder / "table.txt").open("w") as file:
+        screen = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else width)
+        for console in (screen, Console(file=file, markup=False, width=width)):
+            console.print(*parts, sep="\n", soft_wrap=True)
+    print(f"Figures, table and records: {folder}")
