@@ -1,11 +1,12 @@
 """Exponents, training time and sharpness over the learning rate."""
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from chaosjax.plotting._band import band
+from chaosjax.stats import bounds
 
 EXPONENTS = {
     "fit": ("ensemble, straightest window (the study's fit)", "C0", "-"),
@@ -18,12 +19,14 @@ EXPONENTS = {
 
 
 def edge_of_chaos(summary: xr.Dataset, title: str = "") -> Figure:
-    """Panels over η, the chaotic range shaded: exponents, training time and, where it is known, sharpness · η/2.
+    """Draw panels over η, the chaotic range shaded: exponents, training time and, where it is known, sharpness · η/2.
 
     Args:
-        summary: over ``learning_rate``, each with ``_low`` and ``_high``: the exponents of `EXPONENTS` (nats per
-            step), ``training_time`` (steps), ``reached_fraction``, ``stability`` (sharpness · η/2 at the end);
-            ``chaotic`` (bool), and the scalar ``onset`` with its interval; attrs ``threshold``, ``level``, ``horizon``.
+        summary: intervals ``[bound, learning_rate]``: those of the exponents in `EXPONENTS` that there are (nats per
+            step), ``training_time`` (steps), ``reached_fraction`` and, if known, ``stability`` (sharpness · η/2 at the
+            end); the interval ``onset`` ``[bound]``; ``chaotic`` ``[learning_rate]``, bool; attrs ``threshold``
+            (accuracy), ``level`` (nats per step) and ``horizon`` (steps).
+        title: above the figure; an empty one leaves it out.
     """
     panels = 3 if "stability" in summary else 2
     figure = Figure(figsize=(7.5, 3 * panels), layout="constrained")
@@ -34,10 +37,10 @@ def edge_of_chaos(summary: xr.Dataset, title: str = "") -> Figure:
     if "stability" in summary:
         _stability(axes[2], summary)
     for ax in axes:
-        shade(ax, summary)
+        shade_chaos(ax, summary)
         ax.margins(x=0.02)
-    if np.isfinite(float(summary["onset"])):
-        low, value, high = (float(summary[f"onset{end}"]) for end in ("_low", "", "_high"))
+    value, low, high = map(float, bounds(summary["onset"]))
+    if np.isfinite(value):
         axes[0].annotate(
             f"η_c = {value:.3g} [{low:.3g}, {high:.3g}]",
             (value, 0.62),
@@ -56,9 +59,11 @@ def edge_of_chaos(summary: xr.Dataset, title: str = "") -> Figure:
 
 
 def _exponents(ax: Axes, summary: xr.Dataset) -> None:
+    eta = summary["learning_rate"]
     for name, (label, colour, line) in EXPONENTS.items():
         if name in summary:
-            band(ax, summary, name, colour=colour, label=label, linestyle=line)
+            opacity = 0.08 if line == ":" else 0.2
+            band(ax, eta, summary[name], colour=colour, label=label, opacity=opacity, linestyle=line)
     ax.axhline(0, color="black", linewidth=0.8)
     if summary.attrs["level"]:
         ax.axhline(summary.attrs["level"], color="black", linewidth=0.6, linestyle="--")
@@ -66,7 +71,7 @@ def _exponents(ax: Axes, summary: xr.Dataset) -> None:
             f"{summary.attrs['level']:g}", (1, summary.attrs["level"]), xycoords=("axes fraction", "data"), fontsize=7
         )
     shown = np.concatenate(
-        [[0, 1.5 * summary.attrs["level"]], *(summary[name] for name in EXPONENTS if name in summary)]
+        [[0, 1.5 * summary.attrs["level"]], *(bounds(summary[name])[0] for name in EXPONENTS if name in summary)]
     )
     top, bottom = np.nanmax(shown), np.nanmin(shown)
     ax.set_ylim(min(-0.1 * top, 1.2 * bottom), 1.35 * top)
@@ -75,14 +80,14 @@ def _exponents(ax: Axes, summary: xr.Dataset) -> None:
 
 def _training_time(ax: Axes, summary: xr.Dataset) -> None:
     percent = f"{summary.attrs['threshold']:.0%} test accuracy"
-    band(ax, summary, "training_time", colour="C2", label=f"mean steps to {percent} (not reached: {_horizon(summary)})")
+    eta = summary["learning_rate"]
+    label = f"mean steps to {percent} (not reached: counted as {summary.attrs['horizon']:g})"
+    band(ax, eta, summary["training_time"], colour="C2", label=label)
     ax.set_ylabel("training time (steps)")
     ax.set_ylim(bottom=0)
     reached = ax.twinx()
-    eta = summary["learning_rate"]
-    reached.plot(
-        eta, summary["reached_fraction"], "o", color="0.4", markersize=3, label="fraction of seeds that reached it"
-    )
+    share, _, _ = bounds(summary["reached_fraction"])
+    reached.plot(eta, share, "o", color="0.4", markersize=3, label="fraction of seeds that reached it")
     reached.set_ylim(-0.05, 1.45)
     reached.set_yticks([0, 0.5, 1])
     reached.set_ylabel("fraction reached")
@@ -92,31 +97,26 @@ def _training_time(ax: Axes, summary: xr.Dataset) -> None:
     ax.set_ylim(0, 1.4 * top)
 
 
-def _horizon(summary: xr.Dataset) -> str:
-    return f"counted as {summary.attrs['horizon']:g}"
-
-
 def _stability(ax: Axes, summary: xr.Dataset) -> None:
-    band(ax, summary, "stability", colour="C1", label="mean over seeds")
+    band(ax, summary["learning_rate"], summary["stability"], colour="C1", label="mean over seeds")
     ax.axhline(1, color="black", linewidth=0.8)
     ax.set_yscale("symlog", linthresh=0.1)
     lowest, highest = ax.get_ylim()
-    ax.set_ylim(max(lowest, np.nanmin([0, *summary["stability"]])), max(highest, 3))
+    ax.set_ylim(max(lowest, np.nanmin([0, *bounds(summary["stability"])[0]])), max(highest, 3))
     ax.set_ylabel("sharpness · η/2 at the end")
     ax.annotate("stability edge", (0.01, 1.06), xycoords=("axes fraction", "data"), fontsize="x-small")
 
 
-def band(ax: Axes, summary: xr.Dataset, name: str, colour: str, label: str, **line: Any) -> None:
-    """A record over the learning rate with its interval."""
-    eta = summary["learning_rate"]
-    ax.plot(eta, summary[name], color=colour, label=label, marker=".", markersize=4, linewidth=1.2, **line)
-    alpha = 0.08 if line.get("linestyle") == ":" else 0.2
-    ax.fill_between(eta, summary[f"{name}_low"], summary[f"{name}_high"], color=colour, alpha=alpha, linewidth=0)
+def shade_chaos(ax: Axes, summary: xr.Dataset) -> None:
+    """Draw the onset as a line, and from there each chaotic learning rate with its neighbourhood as a grey band.
 
+    Nothing is drawn where the onset is NaN.
 
-def shade(ax: Axes, summary: xr.Dataset) -> None:
-    """The onset as a line, and the chaotic learning rates as grey bands from there, each with its neighbourhood."""
-    onset = float(summary["onset"])
+    Args:
+        ax: with the learning rate along x.
+        summary: the interval ``onset`` ``[bound]``, and ``chaotic`` ``[learning_rate]``, bool.
+    """
+    onset = float(bounds(summary["onset"])[0])
     if np.isnan(onset):
         return
     ax.axvline(onset, color="0.3", linewidth=0.8, linestyle="-.")

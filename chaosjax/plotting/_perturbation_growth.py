@@ -9,11 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 
+from chaosjax.stats import mean_over_copies
+
 
 def perturbation_growth(
     distance: xr.DataArray, local_exponent: xr.DataArray, shown: Sequence[float], title: str = ""
 ) -> Figure:
-    """Distances d(t) for a few learning rates, and λ(t) over η and t as a heat map.
+    """Draw distances d(t) for a few learning rates, and λ(t) over η and t as a heat map.
 
     Args:
         distance: ``[learning_rate, seed, time, copy]``.
@@ -33,7 +35,7 @@ def _curves(ax: Axes, distance: xr.DataArray, shown: Sequence[float]) -> None:
     chosen = distance.sel(learning_rate=list(shown), method="nearest").drop_duplicates("learning_rate")
     etas = chosen["learning_rate"].values
     colours = matplotlib.colormaps["plasma"]
-    of_seed = chosen.mean("copy", skipna=False)
+    of_seed = mean_over_copies(chosen)
     for place, eta in zip(np.linspace(0, 0.95, len(etas)), etas, strict=True):
         cells = of_seed.sel(learning_rate=eta)
         colour = colours(place)

@@ -1,13 +1,19 @@
-"""Statistics of a sweep: Dataset in, Dataset out."""
+"""Statistics of labelled records: exponents, onsets and training times, with intervals along a dimension `bound`."""
 
 from chaosjax.stats._agreement import agreement
-from chaosjax.stats._bootstrap import bootstrap, mean_interval
-from chaosjax.stats._exponential_window import exponential_window, summarise_exponents
+from chaosjax.stats._bootstrap import Resampling, Statistic, bootstrap, mean_interval
+from chaosjax.stats._exponential_window import exponential_window, mean_over_copies, summarise_exponents
 from chaosjax.stats._fastest import fastest, speed_up
 from chaosjax.stats._finite_size import finite_size_exponents
-from chaosjax.stats._finite_time_exponents import finite_time_exponents, local_exponents
+from chaosjax.stats._finite_time_exponents import (
+    finite_time_exponents,
+    first_exponent,
+    local_exponents,
+    tangent_in_windows,
+)
 from chaosjax.stats._first_passage import first_passage, training_time
 from chaosjax.stats._fraction import fraction
+from chaosjax.stats._interval import above, below, bounds, format_interval, interval
 from chaosjax.stats._linearity import compare_exponents, linear_window, trusted_radius
 from chaosjax.stats._lyapunov_spectrum import (
     converged,
@@ -19,8 +25,13 @@ from chaosjax.stats._lyapunov_spectrum import (
 from chaosjax.stats._onset import crossing, onset
 
 __all__ = [
+    "Resampling",
+    "Statistic",
+    "above",
     "agreement",
+    "below",
     "bootstrap",
+    "bounds",
     "compare_exponents",
     "converged",
     "crossing",
@@ -29,16 +40,21 @@ __all__ = [
     "fastest",
     "finite_size_exponents",
     "finite_time_exponents",
+    "first_exponent",
     "first_passage",
+    "format_interval",
     "fraction",
+    "interval",
     "kaplan_yorke",
     "linear_window",
     "local_exponents",
     "lyapunov_spectrum",
     "mean_interval",
+    "mean_over_copies",
     "onset",
     "speed_up",
     "summarise_exponents",
+    "tangent_in_windows",
     "training_time",
     "trusted_radius",
     "window_exponents",

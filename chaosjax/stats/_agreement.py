@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from chaosjax.stats._bootstrap import bootstrap, named
+from chaosjax.stats._bootstrap import DEFAULT, Resampling, bootstrap
 from chaosjax.stats._checks import require_dims
 
 
@@ -12,20 +12,23 @@ def agreement(
     tangent: xr.DataArray,
     over: str = "seed",
     pool: tuple[str, ...] = (),
-    resamples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    *,
+    resampling: Resampling = DEFAULT,
 ) -> xr.Dataset:
     r"""Compare two estimates of each cell's exponent over the same window.
 
     .. math:: δ = λ_\mathrm{ensemble} - λ_\mathrm{tangent}
 
-    over `over` and the dimensions in `pool`, e.g. ("learning_rate",) for one number per sweep. Cells where an
-    estimate is NaN cannot be compared; `compared` counts the others.
+    over `over` and the dimensions in `pool`. Cells where an estimate is NaN cannot be compared and are left out.
 
-    Returns `difference` (mean δ, nats per step) with the interval `difference_low`, `difference_high` from
-    resampling whole entries of `over`; `rms` (root mean square δ); `relative` (median of abs δ / abs
-    λ_tangent); `compared`.
+    Args:
+        ensemble, tangent: ``[..., over]``, nats per step.
+        pool: further dimensions to average over, e.g. ("learning_rate",) for one number per sweep.
+
+    Returns:
+        `difference`, ``[bound, ...]``: the mean of δ in nats per step, its interval from resampling whole entries of
+        `over`; `rms`, the root mean square of δ; `relative`, the median of \|δ\| / \|λ_tangent\|; `compared`, the
+        number of cells.
 
     Raises:
         ValueError: a missing or empty dimension, or estimates on different cells.
@@ -40,12 +43,16 @@ def agreement(
         return cells.mean(pooled, skipna=True)
 
     entries = difference.notnull().any(list(pool)).sum(over)
-    interval = bootstrap(average, difference, over, resamples, confidence, seed, count=entries)
-    result = named(interval, "difference", long_name="mean difference of the exponents", units="nats/step")
-    result["rms"] = np.sqrt((difference**2).mean(pooled))
+    mean = bootstrap(average, difference, over, count=entries, resampling=resampling)
+    result = xr.Dataset(
+        {
+            "difference": mean.assign_attrs(long_name="mean difference of the exponents", units="nats/step"),
+            "rms": np.sqrt((difference**2).mean(pooled)),
+            "relative": (abs(difference) / abs(tangent.where(tangent != 0))).median(pooled),
+            "compared": difference.notnull().sum(pooled),
+        }
+    )
     result["rms"].attrs = {"long_name": "root mean square difference of the exponents", "units": "nats/step"}
-    result["relative"] = (abs(difference) / abs(tangent.where(tangent != 0))).median(pooled)
     result["relative"].attrs = {"long_name": "median relative difference of the exponents", "units": "1"}
-    result["compared"] = difference.notnull().sum(pooled)
     result["compared"].attrs = {"long_name": "cells compared", "units": "1"}
     return result

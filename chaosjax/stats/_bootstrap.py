@@ -1,27 +1,65 @@
 """Bootstrap intervals over seeds."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Float, Int
 from scipy.stats import norm, t
 
+from chaosjax._checks import check_count
 from chaosjax.stats._checks import require_dims
+from chaosjax.stats._interval import interval
 
-Statistic = Callable[..., xr.DataArray]
 BLOCK = 2**24  # resampled values held in memory at once
+
+Data = TypeVar("Data", bound=xr.DataArray | xr.Dataset)
+Cells = TypeVar("Cells", bound=xr.DataArray | xr.Dataset, contravariant=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resampling:
+    """How a bootstrap resamples.
+
+    Args:
+        resamples: number of resamples.
+        confidence: coverage of the interval, between 0 and 1.
+        seed: of the random numbers; the same seed draws the same resamples.
+
+    Raises:
+        ValueError: `resamples` or `confidence` is out of range.
+    """
+
+    resamples: int = 2000
+    confidence: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_count("resamples", self.resamples)
+        if not 0 < self.confidence < 1:
+            raise ValueError(f"confidence={self.confidence!r} must be between 0 and 1, e.g. 0.95")
+
+
+DEFAULT = Resampling()
+
+
+class Statistic(Protocol[Cells]):
+    """What `bootstrap` takes: a function of the data that averages, or otherwise removes, the resampled dimension."""
+
+    def __call__(self, data: Cells, /) -> xr.DataArray:
+        """Map ``[..., over]`` to ``[...]``, and ``[..., over, resample]`` to ``[..., resample]``."""
+        ...
 
 
 def bootstrap(
-    statistic: Statistic,
-    data: xr.DataArray | xr.Dataset,
+    statistic: Statistic[Data],
+    data: Data,
     over: str = "seed",
-    resamples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    *,
     count: xr.DataArray | int | None = None,
-) -> xr.Dataset:
+    resampling: Resampling = DEFAULT,
+) -> xr.DataArray:
     r"""Return a statistic of `data` and its bootstrap interval over whole entries of `over`.
 
     The same resampled seeds serve every other axis, so correlations between learning rates are kept. The
@@ -30,28 +68,30 @@ def bootstrap(
 
     .. math:: \frac{t_{n-1, 1-\alpha/2}}{z_{1-\alpha/2}} \sqrt{\frac{n}{n-1}}
 
-    with n entries along `over`, or `count` of them where the statistic uses only some. This corrects the
-    narrowness bias described by Hesterberg (2015, The American Statistician 69, 371) on the scale of the
+    with n entries along `over`. This corrects the narrowness bias that Hesterberg describes on the scale of the
     statistic; his own remedy, quantiles further out, cannot leave the range of n = 5 values. Coverage of a
     nominal 95 % interval of the mean: 95 % for Gaussian samples of n = 3, 5, 8, 20; 93 to 95 % at skewness 1.
-    One entry, or a `count` of one, gives a NaN interval.
 
-    `statistic` maps `data` (DataArray or Dataset) to a DataArray without `over` and must keep an added
-    dimension, "resample". Resamples on which it is NaN are left out; where it is NaN on `data`, so is the
-    interval.
+    Args:
+        statistic: maps `data` to a DataArray without `over`, and keeps an added dimension, "resample". Resamples on
+            which it is NaN are left out; where it is NaN on `data`, so is the interval.
+        data: DataArray or Dataset with the dimension `over`.
+        count: n where the statistic uses only some of the entries.
 
-    Returns `estimate`, `low`, `high` over the statistic's dimensions.
+    Returns:
+        ``[bound, ...]`` over the statistic's dimensions, with attrs `interval` (in words), `confidence`, `resamples`
+        and `entries`. The ends are NaN for one entry, or a `count` of one.
 
     Raises:
-        ValueError: `over` is missing or empty, or `confidence` or `resamples` is out of range.
+        ValueError: `over` is missing or empty.
+
+    Source: Hesterberg, Am. Stat. 69 (2015) 371.
     """
     require_dims(data, "data", over)
-    if not 0 < confidence < 1 or resamples < 1:
-        raise ValueError(f"need 0 < confidence < 1 and resamples >= 1, got {confidence} and {resamples}")
     data = data.drop_vars(over, errors="ignore")
-    n = data.sizes[over]
+    n, resamples, confidence = data.sizes[over], resampling.resamples, resampling.confidence
     estimate = statistic(data)
-    draws = _resampled(statistic, data, over, np.random.default_rng(seed).integers(n, size=(resamples, n)))
+    draws = _resampled(statistic, data, over, np.random.default_rng(resampling.seed).integers(n, size=(resamples, n)))
     ends = xr.apply_ufunc(
         _tails,
         draws,
@@ -60,49 +100,37 @@ def bootstrap(
         output_core_dims=[["tail"]],
     )
     ends = estimate + _widening(n if count is None else count, confidence) * (ends - estimate)
-    interval = f"percentile bootstrap over {over}, widened for small n" if n > 1 else f"none: a single {over}"
-    return xr.Dataset(
-        {"estimate": estimate, "low": ends.isel(tail=0), "high": ends.isel(tail=1)},
-        attrs={"interval": interval, "confidence": confidence, "resamples": resamples, "entries": n},
-    )
+    kind = f"percentile bootstrap over {over}, widened for small n" if n > 1 else f"none: a single {over}"
+    attrs = {"interval": kind, "confidence": confidence, "resamples": resamples, "entries": n}
+    return interval(estimate, ends.isel(tail=0), ends.isel(tail=1), **attrs)
 
 
 def mean_interval(
-    cells: xr.DataArray,
-    over: str = "seed",
-    resamples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
-    *,
-    skipna: bool = False,
-) -> xr.Dataset:
-    """Return the mean of `cells` over `over` and its `bootstrap` interval: `estimate`, `low`, `high`.
+    cells: xr.DataArray, over: str = "seed", *, skipna: bool = False, resampling: Resampling = DEFAULT
+) -> xr.DataArray:
+    """Return the mean of `cells` over `over` and its `bootstrap` interval.
 
-    A NaN cell makes the mean NaN, unless `skipna`: then the mean is over the other cells, and fewer than two
-    of them have a NaN interval.
+    Args:
+        cells: ``[..., over]``.
+        skipna: average over the cells that are not NaN; fewer than two of them have a NaN interval. Without it, a
+            NaN cell makes mean and interval NaN.
+
+    Returns:
+        ``[bound, ...]``, with attrs as of `bootstrap`.
 
     Raises:
-        ValueError: as `bootstrap`.
+        ValueError: `over` is missing or empty.
     """
     require_dims(cells, "cells", over)
 
     def mean(cells: xr.DataArray) -> xr.DataArray:
         return cells.mean(over, skipna=skipna)
 
-    count = cells.count(over) if skipna else None
-    return bootstrap(mean, cells, over, resamples, confidence, seed, count)
-
-
-def named(interval: xr.Dataset, name: str, **attrs: str) -> xr.Dataset:
-    """Rename `estimate`, `low`, `high` to `name`, `name_low`, `name_high` and give the three `attrs`."""
-    renamed = interval.rename(estimate=name, low=f"{name}_low", high=f"{name}_high")
-    for variable in renamed.values():
-        variable.attrs = dict(attrs)
-    return renamed
+    return bootstrap(mean, cells, over, count=cells.count(over) if skipna else None, resampling=resampling)
 
 
 def _resampled(
-    statistic: Statistic, data: xr.DataArray | xr.Dataset, over: str, indices: Int[np.ndarray, "resample n"]
+    statistic: Statistic[Data], data: Data, over: str, indices: Int[np.ndarray, "resample n"]
 ) -> xr.DataArray:
     size = data.size if isinstance(data, xr.DataArray) else sum(variable.size for variable in data.values())
     block = max(1, BLOCK // size)

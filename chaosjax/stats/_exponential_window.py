@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float, Shaped
 
-from chaosjax.stats._bootstrap import mean_interval, named
+from chaosjax.stats._bootstrap import DEFAULT, Resampling, mean_interval
 from chaosjax.stats._checks import require_dims
 from chaosjax.stats._fraction import fraction
 
@@ -26,30 +26,37 @@ def exponential_window(
 
     .. math:: \ln \langle d_i(t) \rangle_i \approx \Lambda t + c, \quad s \le t \le s + \ell
 
-    by least squares over every window of start s and length l (steps) that fits in the run; with `select`
-    "r2" the one with the largest R² gives Λ. This is the fit of Danovski, Soriano and Lacasa (2024, Front.
-    Complex Syst. 2:1367957), who average only cells with R² > 0.9 and Λ > 0.05. That filter biases the mean
-    upward (see `summarise_exponents`), and where chaos is a transient the straightest window often lies in the
-    calm after it. `select` "slope" takes the window with the largest Λ instead: it finds the transient, and is
-    never far below 0, so compare it with a level above 0, such as the study's 0.05.
+    by least squares over every window of start s and length ℓ (steps) that fits in the run. The source averages
+    only cells with R² > 0.9 and Λ > 0.05. That filter biases the mean upward (see `summarise_exponents`), and where
+    chaos is a transient the straightest window often lies in the calm after it.
 
-    `distance` is [..., time] or [..., time, copy]; copies are averaged first. With a stride above 1 a
-    window's ends are the first and last record inside it, and windows of fewer than five records do not
-    count. A window with a zero or non-finite distance is disqualified; one of constant distance has R² = 0.
+    With a stride above 1 a window's ends are the first and last record inside it, and windows of fewer than five
+    records do not count. A window with a zero or non-finite distance is disqualified; one of constant distance has
+    R² = 0.
 
-    Returns, over the remaining axes, `exponent` (nats per step), `r2`, `start` and `stop` (recorded times, as
-    `finite_time_exponents` takes them), `kept` (the studies' rule), and `power_law_r2`, the R² of ln d against
-    ln(1 + t) in the same window: where it exceeds `r2` the growth is no exponential, which the studies' rule
-    does not ask (of t² under 5 % noise it keeps one curve in seven). A cell with no qualified window has NaN and
-    is not kept.
+    Args:
+        distance: ``[..., time, (copy)]``; copies are averaged first.
+        starts: s, in steps.
+        lengths: ℓ, in steps.
+        select: "r2" takes the window with the largest R², as the source does. "slope" takes the one with the largest
+            Λ: it finds a transient, and is never far below 0, so compare it with a level above 0, such as 0.05.
+        min_r2, min_exponent: what `kept` asks for; the exponent in nats per step.
+
+    Returns:
+        Per cell, each ``[...]``: `exponent` Λ (nats per step); `r2`; `start` and `stop` (steps, recorded times, as
+        `finite_time_exponents` takes them); `kept`; and `power_law_r2`, the R² of ln d against ln(1 + t) in the same
+        window: where it exceeds `r2` the growth is no exponential, which the source does not ask (of t² under 5 %
+        noise its rule keeps one curve in seven). A cell with no qualified window has NaN and is not kept.
 
     Raises:
         ValueError: no time dimension, no window that fits, or an unknown `select`.
+
+    Source: Danovski, Soriano, Lacasa, Front. Complex Syst. 2 (2024) 1367957.
     """
     if select not in ("r2", "slope"):
         raise ValueError(f"select={select!r} must be 'r2' (the straightest window) or 'slope' (the steepest)")
     require_dims(distance, "distance", "time")
-    mean = distance.mean("copy", skipna=False) if "copy" in distance.dims else distance
+    mean = mean_over_copies(distance)
     time = mean["time"].values
     windows = _windows(time, starts, lengths)
     # NaN marks what no window may contain: 0, negative, infinite.
@@ -66,41 +73,48 @@ def exponential_window(
     fit["exponent"].attrs = {"long_name": "exponent of the best exponential window", "units": "nats/step"}
     fit["r2"].attrs = {"long_name": "R² of the exponential fit", "units": "1"}
     fit["power_law_r2"].attrs = {"long_name": "R² of a power law in the same window", "units": "1"}
-    fit["start"].attrs = {"long_name": "start of the best window", "units": "step"}
-    fit["stop"].attrs = {"long_name": "end of the best window", "units": "step"}
+    fit["start"].attrs = {"long_name": "start of the best window", "units": "steps"}
+    fit["stop"].attrs = {"long_name": "end of the best window", "units": "steps"}
     fit["kept"].attrs = {"long_name": f"R² > {min_r2} and exponent > {min_exponent}"}
     return fit.assign_attrs(select=select, min_r2=min_r2, min_exponent=min_exponent, windows=len(windows))
 
 
-def summarise_exponents(
-    fit: xr.Dataset, over: str = "seed", resamples: int = 2000, confidence: float = 0.95, seed: int = 0
-) -> xr.Dataset:
-    """Average an exponential-window fit over seeds, with the studies' filter and without.
+def summarise_exponents(fit: xr.Dataset, over: str = "seed", *, resampling: Resampling = DEFAULT) -> xr.Dataset:
+    """Average an exponential-window fit over seeds, with the filter of its source and without.
 
-    Returns `filtered` (mean exponent of the kept cells), `unfiltered` (mean over all cells with a qualified
-    window), `kept_fraction` and `defined_fraction` (kept cells, and cells with a qualified window, of all),
-    each with `_low` and `_high`: bootstrap intervals of the means, Clopper-Pearson intervals of the
-    fractions. A mean over fewer than two cells has a NaN interval.
+    Args:
+        fit: `exponent` and `kept` of `exponential_window`, ``[..., over]``.
+
+    Returns:
+        Each ``[bound, ...]``: `filtered`, the mean exponent of the kept cells, and `unfiltered`, of all cells with a
+        qualified window (nats per step, bootstrap intervals, NaN for fewer than two cells); `kept_fraction` and
+        `defined_fraction`, the kept cells and those with a qualified window, of all (Clopper-Pearson intervals).
 
     Raises:
         ValueError: `over` is missing or empty.
     """
     require_dims(fit, "fit", over)
     exponent, kept = fit["exponent"], fit["kept"]
-    resampling = (over, resamples, confidence, seed)
-    filtered = mean_interval(exponent.where(kept), *resampling, skipna=True)
-    unfiltered = mean_interval(exponent, *resampling, skipna=True)
-    kept_fraction = fraction(kept, over, confidence)
-    defined_fraction = fraction(exponent.notnull(), over, confidence)
-    return xr.merge(
-        [
-            named(filtered, "filtered", long_name="mean exponent of kept cells", units="nats/step"),
-            named(unfiltered, "unfiltered", long_name="mean exponent of all cells", units="nats/step"),
-            named(kept_fraction, "kept_fraction", long_name="fraction kept", units="1"),
-            named(defined_fraction, "defined_fraction", long_name="fraction with an exponent", units="1"),
-        ],
-        combine_attrs="override",
+    filtered = mean_interval(exponent.where(kept), over, skipna=True, resampling=resampling)
+    unfiltered = mean_interval(exponent, over, skipna=True, resampling=resampling)
+    kept_fraction = fraction(kept, over, resampling.confidence)
+    defined_fraction = fraction(exponent.notnull(), over, resampling.confidence)
+    return xr.Dataset(
+        {
+            "filtered": filtered.assign_attrs(long_name="mean exponent of kept cells", units="nats/step"),
+            "unfiltered": unfiltered.assign_attrs(long_name="mean exponent of all cells", units="nats/step"),
+            "kept_fraction": kept_fraction.assign_attrs(long_name="fraction kept", units="1"),
+            "defined_fraction": defined_fraction.assign_attrs(long_name="fraction with an exponent", units="1"),
+        }
     )
+
+
+def mean_over_copies(distance: xr.DataArray) -> xr.DataArray:
+    """Return the mean distance of an ensemble's copies: `distance` without its dimension ``copy``, if it has one.
+
+    NaN where one copy is.
+    """
+    return distance.mean("copy", skipna=False) if "copy" in distance.dims else distance
 
 
 def _windows(time: Shaped[np.ndarray, " time"], starts: Iterable[int], lengths: Iterable[int]) -> list[tuple[int, int]]:

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float, Shaped
 
-from chaosjax.stats._bootstrap import bootstrap, named
+from chaosjax.stats._bootstrap import DEFAULT, Resampling, bootstrap
 from chaosjax.stats._checks import require_dims
 
 
@@ -16,17 +16,16 @@ def finite_size_exponents(
     factor: float = math.sqrt(2),
     thresholds: Sequence[float] | None = None,
     over: str = "seed",
-    resamples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    *,
+    resampling: Resampling = DEFAULT,
 ) -> xr.Dataset:
     r"""Return the finite-size Lyapunov exponent at each of a ladder of distances, in nats per step.
 
     .. math:: \lambda(\delta) = \langle \ln [d(t_{r\delta}) / d(t_\delta)] \rangle / \langle t_{r\delta}-t_\delta\rangle
 
-    with d(t) [..., time, copy] the distances of perturbed copies from their reference (`probes.ensemble`), t_δ the
-    first recorded time with d ≥ δ after the first record, and r = `factor`. For a distance seen at discrete times
-    this takes the place of ln r / ⟨T_r⟩, as the next record lies beyond the threshold and not on it. Means are over
+    with d(t) the distances of perturbed copies from their reference, t_δ the first recorded time with d ≥ δ after the
+    first record, and r = `factor`. For a distance seen at discrete times this takes the place of ln r / ⟨T_r⟩, as
+    the next record lies beyond the threshold and not on it. Means are over
     copies and `over`. A copy that jumps over δ and rδ at once adds nothing to either mean, which leaves the ratio
     unbiased. One that reaches δ and never rδ adds all that the rest of its run holds (growth and time): so λ falls
     to 0 where distances saturate, as it would not if only those that grew were counted. A copy's series ends
@@ -36,14 +35,16 @@ def finite_size_exponents(
     perturbation. A step multiplies distances by some e^λ, and scales closer than that are not told apart.
 
     Args:
+        distance: ``[..., time, copy]``, as `probes.ensemble` records it.
         factor: ratio r of neighbouring thresholds, above 1.
         thresholds: distances δ in ascending order, each with its rδ; by default the ladder of ratio r from the
             smallest positive first distance to the largest distance.
         over: the axis that is averaged and resampled, whole entries of it.
 
-    Returns a dataset with the axis "threshold": `exponent` with its bootstrap interval `exponent_low` and
-    `exponent_high`; `crossed`, the number of copies that reached δ, and `completed`, of those that then reached rδ.
-    NaN where none reached δ or all jumped over it; `crossed` tells which.
+    Returns:
+        `exponent`, ``[bound, ..., threshold]`` (nats per step), NaN where no copy reached δ or all jumped over it;
+        `crossed`, the number of copies that reached δ, and `completed`, of those that then reached rδ, both
+        ``[..., threshold]``.
 
     Raises:
         ValueError: a missing dimension, fewer than two times, a bad factor or ladder, or distances that are
@@ -78,8 +79,10 @@ def finite_size_exponents(
         return sums["growth"] / sums["duration"].where(sums["duration"] > 0)
 
     entries = (pooled["duration"] > 0).sum(over)
-    interval = bootstrap(ratio, pooled[["growth", "duration"]], over, resamples, confidence, seed, entries)
-    result = named(interval, "exponent", long_name="finite-size Lyapunov exponent", units="nats/step")
+    exponent = bootstrap(ratio, pooled[["growth", "duration"]], over, count=entries, resampling=resampling)
+    result = exponent.assign_attrs(long_name="finite-size Lyapunov exponent", units="nats/step").to_dataset(
+        name="exponent"
+    )
     for name, meaning in {"crossed": "copies that reached the threshold", "completed": "and then its next"}.items():
         result[name] = pooled[name].sum(over).assign_attrs(long_name=meaning)
     result["threshold"].attrs = {"long_name": "distance"}

@@ -2,7 +2,7 @@
 
 import xarray as xr
 
-from chaosjax.stats._bootstrap import mean_interval, named
+from chaosjax.stats._bootstrap import DEFAULT, Resampling, mean_interval
 from chaosjax.stats._checks import require_dims
 from chaosjax.stats._fraction import fraction
 
@@ -12,10 +12,14 @@ def first_passage(series: xr.DataArray, threshold: float | xr.DataArray) -> xr.D
 
     .. math:: \tau = \min \{ t : s(t) \ge \theta \}
 
-    over the recorded times of `series` [..., time]. The threshold is a number, or a DataArray over cell axes
-    or axes of its own (several thresholds at once). Returns `first_passage` (steps, NaN where never),
-    `reached` (bool) and `restricted_time` = min(τ, T) with T the last recorded time, which counts a cell that
-    did not reach, or diverged before, as T: a lower bound for that cell.
+    Args:
+        series: ``[..., time]``.
+        threshold: a number, or an array over cell axes or axes of its own (several thresholds at once).
+
+    Returns:
+        `first_passage` τ (steps, among the recorded times, NaN where never); `reached` (bool); `restricted_time`,
+        min(τ, T) with T the last recorded time: it counts a cell that did not reach the threshold, or diverged
+        before, as T, which is a lower bound for that cell. The attribute `horizon` is T.
 
     Raises:
         ValueError: no time dimension.
@@ -34,9 +38,9 @@ def first_passage(series: xr.DataArray, threshold: float | xr.DataArray) -> xr.D
         },
         attrs={"horizon": time[-1].item()},
     )
-    passage["first_passage"].attrs = {"long_name": "first passage", "units": "step"}
+    passage["first_passage"].attrs = {"long_name": "first passage", "units": "steps"}
     passage["reached"].attrs = {"long_name": "threshold reached"}
-    passage["restricted_time"].attrs = {"long_name": "first passage or last recorded time", "units": "step"}
+    passage["restricted_time"].attrs = {"long_name": "first passage or last recorded time", "units": "steps"}
     return passage
 
 
@@ -44,42 +48,47 @@ def training_time(
     accuracy: xr.DataArray,
     threshold: float | xr.DataArray,
     over: str = "seed",
-    resamples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    *,
+    resampling: Resampling = DEFAULT,
 ) -> xr.Dataset:
     r"""Return the mean training time over seeds, without losing the seeds that never reached the threshold.
 
     .. math:: \mathtt{training\_time} = \langle \min(\tau, T) \rangle
 
-    the restricted mean (Royston and Parmar 2013, BMC Med. Res. Methodol. 13:152) of the `first_passage` τ, T
-    the last recorded time. It is the mean training time where every seed reached the threshold. Elsewhere it
-    is a lower bound of it, marked `censored`, and still ranks learning rates, which the mean over those that
-    reached does not.
+    the restricted mean of the `first_passage` τ, T the last recorded time. It is the mean training time where every
+    seed reached the threshold. Elsewhere it is a lower bound of it, marked `censored`, and still ranks learning
+    rates, which the mean over those that reached does not.
 
-    Returns `training_time` (steps), `reached_fraction`, and `reached_time`, the mean over the seeds that
-    reached (NaN if none), each with `_low` and `_high`: bootstrap intervals of the means, the Clopper-Pearson
-    interval of the fraction; and `censored`.
+    Args:
+        accuracy: ``[..., time, over]``.
+        threshold: as in `first_passage`.
+
+    Returns:
+        Each ``[bound, ...]``: `training_time` (steps); `reached_time` (steps), the mean over the seeds that reached,
+        NaN if none did; `reached_fraction`, with its Clopper-Pearson interval. And `censored` (bool).
 
     Raises:
         ValueError: a missing or empty dimension.
+
+    Source: Royston, Parmar, BMC Med. Res. Methodol. 13 (2013) 152.
     """
     require_dims(accuracy, "accuracy", "time", over)
     passage = first_passage(accuracy, threshold)
     first, horizon = accuracy["time"].values[0], passage.attrs["horizon"]
-    resampling = (over, resamples, confidence, seed)
-    time = mean_interval(passage["restricted_time"], *resampling).clip(first, horizon, keep_attrs=True)
-    reached_time = mean_interval(passage["first_passage"], *resampling, skipna=True)
-    reached_time = reached_time.clip(first, horizon, keep_attrs=True)
-    reached_fraction = fraction(passage["reached"], over, confidence)
-    summary = xr.merge(
-        [
-            named(time, "training_time", long_name="mean training time", units="step"),
-            named(reached_time, "reached_time", long_name="mean time of seeds that reached", units="step"),
-            named(reached_fraction, "reached_fraction", long_name="fraction that reached", units="1"),
-        ],
-        combine_attrs="override",
+    time = mean_interval(passage["restricted_time"], over, resampling=resampling)
+    reached_time = mean_interval(passage["first_passage"], over, skipna=True, resampling=resampling)
+    reached = fraction(passage["reached"], over, resampling.confidence)
+    summary = xr.Dataset(
+        {
+            "training_time": time.clip(first, horizon).assign_attrs(
+                time.attrs, long_name="mean training time", units="steps"
+            ),
+            "reached_time": reached_time.clip(first, horizon).assign_attrs(
+                time.attrs, long_name="mean time of seeds that reached", units="steps"
+            ),
+            "reached_fraction": reached.assign_attrs(long_name="fraction that reached", units="1"),
+            "censored": ~passage["reached"].all(over),
+        }
     )
-    summary["censored"] = summary["reached_fraction"] < 1
     summary["censored"].attrs = {"long_name": "training time is a lower bound"}
     return summary.assign_attrs(passage.attrs)

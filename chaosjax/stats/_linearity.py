@@ -4,20 +4,25 @@ import numpy as np
 import xarray as xr
 
 from chaosjax.stats._agreement import agreement
+from chaosjax.stats._bootstrap import DEFAULT, Resampling
 from chaosjax.stats._checks import require_dims
-from chaosjax.stats._finite_time_exponents import finite_time_exponents
+from chaosjax.stats._finite_time_exponents import finite_time_exponents, first_exponent
 
 
 def linear_window(departure: xr.DataArray, tolerance: float = 0.01) -> xr.Dataset:
-    """Return the window in which an ensemble is linear: `start` and `stop` (steps) per cell.
+    """Return the window in which an ensemble is linear.
 
     Linear up to the last record before any copy departs from its own tangent vector by more than `tolerance`:
     above, the distance is no longer small (saturation) or its rounding no longer negligible (the precision
-    floor). Both are NaN where that is so from the first record with growth on.
+    floor).
 
     Args:
         departure: ``[..., time, copy]``, the record of ``probes.ensemble(departure=True)``.
         tolerance: largest relative departure.
+
+    Returns:
+        Per cell, each ``[...]``: `start` and `stop` (steps). NaN where the ensemble is not linear at the first record
+        with growth.
 
     Raises:
         ValueError: no time or copy dimension.
@@ -43,7 +48,8 @@ def compare_exponents(
     tolerance: float = 0.01,
     over: str = "seed",
     pool: tuple[str, ...] = (),
-    **options: int | float,
+    *,
+    resampling: Resampling = DEFAULT,
 ) -> xr.Dataset:
     r"""Compare the ensemble's, Benettin's and the tangent's largest exponents in one run, where all are valid.
 
@@ -56,12 +62,13 @@ def compare_exponents(
             named, ``benettin()``.
         settle: share of the linear window that is left out at its start.
         tolerance: largest departure from linearity.
-        over, pool, options: as in `agreement`.
+        over, pool, resampling: as in `agreement`.
 
     Returns:
-        per cell `start`, `stop`, `exponent_ensemble`, `exponent_tangent` (and `exponent_benettin`), NaN where no
-        window of two records is left; and the `agreement` of each with the tangent: `ensemble_difference`,
-        `…_low`, `…_high`, `…_rms`, `…_relative`, `…_compared` (and `benettin_…`).
+        per cell `start`, `stop` (steps), `exponent_ensemble`, `exponent_tangent` (and `exponent_benettin`, nats per
+        step), NaN where no window of two records is left; and the `agreement` of each with the tangent:
+        `ensemble_difference` (``[bound, ...]``), `ensemble_rms`, `ensemble_relative`, `ensemble_compared` (and
+        `benettin_…`).
 
     Raises:
         ValueError: a variable that the dataset lacks, `settle` outside [0, 1).
@@ -82,7 +89,7 @@ def compare_exponents(
     at = {"start": start.fillna(times[0]), "stop": stop.fillna(times[0])}
     rise = logarithm.sel(time=at["stop"]) - logarithm.sel(time=at["start"])
     found = {"ensemble": (rise.drop_vars("time", errors="ignore") / (stop - start)).mean("copy")}
-    found["tangent"] = finite_time_exponents(ds[tangent].isel(exponent=0), start, stop)
+    found["tangent"] = finite_time_exponents(first_exponent(ds[tangent]), start, stop)
     if benettin:
         copies = set(ds[benettin].dims) - set(ds[tangent].dims)
         found["benettin"] = finite_time_exponents(ds[benettin].mean(copies), start, stop)
@@ -90,7 +97,7 @@ def compare_exponents(
     for name, exponent in found.items():
         result[f"exponent_{name}"] = exponent.assign_attrs(long_name=f"exponent, {name}", units="nats/step")
     for name in set(found) - {"tangent"}:
-        compared = agreement(found[name], found["tangent"], over, pool, **options)  # type: ignore[arg-type]
+        compared = agreement(found[name], found["tangent"], over, pool, resampling=resampling)
         result = result.assign({f"{name}_{key}": values for key, values in compared.items()})
     return result
 
@@ -100,12 +107,17 @@ def trusted_radius(
 ) -> xr.Dataset:
     """Return from a ladder of radii those whose ensembles stay linear for `steps` steps in every cell of `over`.
 
-    `smallest` and `largest` trusted radius (NaN if there is none), on the dtype and device of the run, and per
-    radius `linear_steps`: the least length of the linear window. Radii below `smallest` fail by rounding.
+    What is trusted holds for the dtype and device of the run. Radii below the smallest trusted one fail by rounding.
 
     Args:
         departure: ``[radius, ..., time, copy]``, the record of ``probes.ensemble(departure=True)`` with the radius an
             axis.
+        steps: length that the linear window must have.
+        tolerance: as in `linear_window`.
+
+    Returns:
+        `smallest` and `largest` trusted radius (NaN if there is none), each ``[...]``; and `linear_steps`,
+        ``[radius, ...]``: the least length of the linear window in `over` (steps).
 
     Raises:
         ValueError: a missing dimension, or no record at `steps` or later.

@@ -7,14 +7,16 @@ import numpy as np
 import xarray as xr
 from scipy.stats import t as student
 
+from chaosjax._checks import check_count
 from chaosjax.stats._checks import require_dims
-from chaosjax.stats._finite_time_exponents import Bound, finite_time_exponents
+from chaosjax.stats._finite_time_exponents import Time, finite_time_exponents
+from chaosjax.stats._interval import interval
 
 
 def lyapunov_spectrum(
     growth: xr.DataArray,
-    start: Bound = None,
-    stop: Bound = None,
+    start: Time = None,
+    stop: Time = None,
     batches: int = 20,
     error: float | None = None,
     confidence: float = 0.95,
@@ -28,15 +30,17 @@ def lyapunov_spectrum(
     that has forgotten its start: give a `start` after the transient.
 
     Args:
-        growth: ``[..., time, (exponent)]``, as `probes.lyapunov` and `probes.benettin` record it.
-        error: standard error that counts as converged; None asks for none.
+        growth: ``[..., time, (exponent)]``, nats, as `probes.lyapunov` and `probes.benettin` record it.
+        start, stop: in steps; None stands for the first and the last recorded time.
+        batches: B, at least 4.
+        error: standard error that counts as converged, in the units of the exponents; None asks for none.
         time_step: length of a step in units of time, for flows.
 
     Returns:
-        `exponents`, `standard_error`, `low`, `high` (nats per step, or per unit time); `correlation` (of neighbouring
-        parts) and `drift` (second half minus first, in its standard errors); `converged`: the error is
-        reached, \|drift\| < 3, and correlation below :math:`2/\sqrt B`. With an ``exponent`` dimension also `sum`,
-        `kaplan_yorke` and `entropy_bound`.
+        `exponents`, ``[bound, ..., (exponent)]``, and `standard_error` (nats per step, or per unit time); `correlation`
+        of neighbouring parts, and `drift`, second half minus first, in its standard errors; `converged`: the error
+        is reached, \|drift\| < 3, and the correlation is below :math:`2/\sqrt B`. With an ``exponent`` dimension also
+        `sum`, `kaplan_yorke` and `entropy_bound` of the estimates.
 
     Raises:
         ValueError: no time dimension, bad bounds, fewer records in the window than batches, batches below 4.
@@ -44,17 +48,8 @@ def lyapunov_spectrum(
     Source: Flegal, Jones, Ann. Statist. 38 (2010) 1034 (batch means).
     """
     require_dims(growth, "growth", "time")
-    if batches < 4:
-        raise ValueError(f"batches={batches} must be at least 4")
-    times = growth["time"].values
-    first = times[0] if start is None else start
-    last = times[-1] if stop is None else stop
-    inside = np.flatnonzero((times > first) & (times <= last))
-    length = len(inside) // batches
-    if length < 1:
-        raise ValueError(f"{len(inside)} records in ({first}, {last}] cannot be cut into {batches} batches")
-    bounds = np.append(inside[len(inside) - batches * length] - 1, inside[-1] - length * np.arange(batches)[::-1])
-    edges = [int(times[i]) for i in bounds]
+    check_count("batches", batches, least=4)
+    edges = _edges(growth["time"].values, start, stop, batches)
     parts = xr.concat([finite_time_exponents(growth, a, b) for a, b in pairwise(edges)], "batch", coords="minimal")
     parts = parts.transpose(..., "batch") / time_step
     mean = parts.mean("batch", skipna=False)
@@ -62,30 +57,44 @@ def lyapunov_spectrum(
     reach = student.ppf(0.5 + confidence / 2, batches - 1) * standard_error
     half = batches // 2
     drift = parts[..., batches - half :].mean("batch", skipna=False) - parts[..., :half].mean("batch", skipna=False)
-    centred = parts - mean
-    correlation = (centred[..., 1:].values * centred[..., :-1].values).sum(-1)
-    variance = (centred**2).sum("batch", skipna=False)
+    drift = drift / (2 * standard_error).where(standard_error > 0, np.inf)
+    correlation = _correlation(parts - mean)
+    small = standard_error <= (np.inf if error is None else error)
+    unit = {"units": "nats/step" if time_step == 1 else "nats/time"}
+    how = {"interval": "Student's t of batch means", "confidence": confidence, "entries": batches}
     result = xr.Dataset(
-        {"exponents": mean, "standard_error": standard_error, "low": mean - reach, "high": mean + reach}
+        {
+            "exponents": interval(mean, mean - reach, mean + reach, long_name="exponents", **unit, **how),
+            "standard_error": standard_error.assign_attrs(long_name="standard error", **unit),
+            "correlation": correlation,
+            "drift": drift,
+            "converged": small & (abs(drift) < 3) & (correlation < 2 / np.sqrt(batches)),
+        }
     )
-    result["correlation"] = xr.zeros_like(mean) + np.divide(
-        correlation, variance, out=np.zeros(mean.shape), where=np.asarray(variance) > 0
-    )
-    scale = (2 * standard_error).where(standard_error > 0, np.inf)
-    result["drift"] = drift / scale
-    result["converged"] = (
-        (standard_error <= (np.inf if error is None else error))
-        & (abs(result["drift"]) < 3)
-        & (result["correlation"] < 2 / np.sqrt(batches))
-    )
-    units = "nats/step" if time_step == 1 else "nats/time"
-    for name in ("exponents", "standard_error", "low", "high"):
-        result[name].attrs = {"long_name": name.replace("_", " "), "units": units}
     if "exponent" in mean.dims:
         result["sum"] = mean.sum("exponent", skipna=False)
         result["kaplan_yorke"] = kaplan_yorke(mean)
         result["entropy_bound"] = entropy_bound(mean)
     return result
+
+
+def _edges(times: np.ndarray, start: Time, stop: Time, batches: int) -> list[int]:
+    first = times[0] if start is None else start
+    last = times[-1] if stop is None else stop
+    inside = np.flatnonzero((times > first) & (times <= last))
+    length = len(inside) // batches
+    if length < 1:
+        raise ValueError(f"{len(inside)} records in ({first}, {last}] cannot be cut into {batches} batches")
+    ends = np.append(inside[len(inside) - batches * length] - 1, inside[-1] - length * np.arange(batches)[::-1])
+    return [int(times[i]) for i in ends]
+
+
+def _correlation(centred: xr.DataArray) -> xr.DataArray:
+    """Correlation of neighbours along ``batch``, 0 where nothing varies."""
+    products = (centred[..., 1:].values * centred[..., :-1].values).sum(-1)
+    variance = (centred**2).sum("batch", skipna=False)
+    ratio = np.divide(products, variance, out=np.zeros(variance.shape), where=np.asarray(variance) > 0)
+    return xr.zeros_like(variance) + ratio
 
 
 def kaplan_yorke(exponent: xr.DataArray, dim: str = "exponent") -> xr.DataArray:
