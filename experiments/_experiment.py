@@ -78,8 +78,7 @@ class Experiment(NamedTuple):
         if self.squeeze:
             loaded = loaded.squeeze(self.squeeze)
         summary = self.summarise(loaded, **settings).assign_attrs(settings)
-        # strings have no stable format in zarr 3
-        summary.to_zarr(folder / "summary.zarr", mode="w", consolidated=False, zarr_format=2)
+        summary.to_zarr(folder / "summary.zarr", mode="w", consolidated=False)
         for name, figure in self.figures(summary, loaded).items():
             figure.savefig(folder / f"{name}.png", dpi=150)
         if self.findings:

@@ -58,7 +58,8 @@ def number(figure: str, quantity: str, published: float, interval: xr.DataArray,
         verdict, note = REPRODUCED, ""
     else:
         verdict, note = (DIFFERENT if abs(off) <= NEAR else NOT_REPRODUCED), f"{off:+.0%}"
-    return Finding(figure, quantity, f"{published:g}{unit}", format_interval(interval, unit), verdict, note)
+    read = f"{published:g} {unit}".strip()
+    return Finding(figure, quantity, read, format_interval(interval, unit), verdict, note)
 
 
 def claim(figure: str, quantity: str, published: str, ours: str, holds: bool | None, difference: str = "") -> Finding:
@@ -141,3 +142,9 @@ def cost_line(costs: dict[str, Any]) -> str:
         f"{costs['seconds']:.0f} s after {costs['compile_seconds']:.0f} s of compilation, at most "
         f"{costs['peak_bytes'] / 2**30:.1f} GiB, {costs['devices']}"
     )
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], words: int = 0) -> str:
+    """A table in markdown whose first `words` columns hold words, the others numbers."""
+    lines = [header, ["---"] * words + ["---:"] * (len(header) - words), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
