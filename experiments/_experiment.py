@@ -68,17 +68,16 @@ class Experiment(NamedTuple):
     findings: Findings | None = None
     words: Words = no_words
     table: Table | None = None
-    squeeze: str | None = None
+    squeeze: str | Sequence[str] = ()
 
     def __call__(self, records: xr.Dataset | Mapping[str, xr.Dataset], folder: Path, **settings: Any) -> None:
         """Write summary.zarr, the figures, table.txt and, if there are any, findings.json into a folder."""
-        many = isinstance(records, Mapping) and not isinstance(records, xr.Dataset)
-        loaded = {name: part.load() for name, part in records.items()} if many else records.load()
-        sweeps = [loaded["sweep"]] if "sweep" in loaded else list(loaded.values()) if many else [loaded]
-        if self.squeeze:
-            loaded = loaded.squeeze(self.squeeze)
+        parts = {"sweep": records} if isinstance(records, xr.Dataset) else records
+        parts = {name: part.load() for name, part in parts.items()}
+        sweeps = [parts["sweep"]] if "sweep" in parts else list(parts.values())
+        loaded: Records = parts["sweep"].squeeze(self.squeeze) if isinstance(records, xr.Dataset) else parts
         summary = self.summarise(loaded, **settings).assign_attrs(settings)
-        summary.to_zarr(folder / "summary.zarr", mode="w", consolidated=False)
+        summary.drop_encoding().to_zarr(folder / "summary.zarr", mode="w", consolidated=False)
         for name, figure in self.figures(summary, loaded).items():
             figure.savefig(folder / f"{name}.png", dpi=150)
         if self.findings:

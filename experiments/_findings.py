@@ -96,7 +96,7 @@ def table_of(findings: Sequence[Finding]) -> Table:
 
 
 def cost(*datasets: xr.Dataset) -> dict[str, Any]:
-    """What an experiment was, and what its sweeps cost together: seconds, gradients, tangent products, memory, on what."""
+    """What an experiment was, and what its sweeps cost together: seconds, products, memory, and on which devices."""
     parts = [_cost(dataset) for dataset in datasets]
     config = datasets[0].attrs["config"]
     added = ("seconds", "compile_seconds", "cells", "gradients", "tangents")

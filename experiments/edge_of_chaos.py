@@ -74,8 +74,9 @@ def _prefixed(part: xr.Dataset, prefix: str) -> xr.Dataset:
 
 def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:
     title, eta = title_of(dataset), summary["learning_rate"].values
-    best = float(stats.bounds(summary["best_fastest"])[0])
-    shown = sorted({*np.geomspace(eta[0], eta[-1], min(6, len(eta))), *([best] if np.isfinite(best) else [])})
+    best = stats.bounds(summary["best_fastest"])[0].values
+    spread = np.geomspace(eta[0], eta[-1], min(6, len(eta)))
+    shown: list[float] = np.unique([*spread, *best[np.isfinite(best)].ravel()]).tolist()
     local = stats.local_exponents(stats.first_exponent(dataset["growth"]))
     return {
         "edge_of_chaos": plotting.edge_of_chaos(summary, title),
@@ -91,7 +92,9 @@ def table(summary: xr.Dataset, dataset: xr.Dataset) -> list[Any]:
     for name, label in ONSETS.items():
         grid.add_row(f"onset η_c, {label} above {0 if name == 'whole' else level:g}", onset_of(summary, name))
     grid.add_row("fastest η", stats.format_interval(summary["best_fastest"]))
-    grid.add_row(f"  its training time to {threshold:.0%}", stats.format_interval(summary["best_training_time"], "steps"))
+    grid.add_row(
+        f"  its training time to {threshold:.0%}", stats.format_interval(summary["best_training_time"], "steps")
+    )
     others, reached = float(summary["gain_non_chaotic"]), float(summary["gain_non_chaotic_reached"])
     note = "" if np.isnan(others) else f"  (best η below η_c: {others:.3g}"
     note += "" if not note else ")" if reached == 1 else f", reached by {reached:.0%} of its seeds)"

@@ -68,7 +68,7 @@ def names_in(folder: Path) -> list[str]:
 
 
 def check_names(arguments: Sequence[str]) -> None:
-    """Exit with a list of all experiments where `experiment=` names another one: Hydra's own list leaves out folders."""
+    """Exit with a list of all experiments where `experiment=` names none of them: Hydra's own list has no folders."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--config-dir", "-cd", type=Path, default=CONF)
     given, rest = parser.parse_known_args(arguments)

@@ -34,7 +34,8 @@ def entries() -> dict[str, Entry]:
         config: Any = OmegaConf.load(CONF / f"experiment/{name}.yaml")
         if "place" in config:
             (study,) = (choice for choice in config.defaults if str(choice).startswith("/study/"))
-            found[name] = Entry(OmegaConf.load(CONF / f"{study[1:]}.yaml")["study"], config.title, config.place)
+            shared: Any = OmegaConf.load(CONF / f"{study[1:]}.yaml")
+            found[name] = Entry(shared.study, config.title, config.place)
     return dict(sorted(found.items(), key=lambda item: item[1].place))
 
 
@@ -98,8 +99,8 @@ def page(folder: Path) -> str:
         "# Reproduction of the two studies",
         "",
         "Written by `make reproduce` from what the experiments stored; no number on it was typed, but those under "
-        "*published*. Sizes: *paper* is the full protocol, *cpu* fits two cores; both stand in each experiment's yaml under "
-        "`conf/experiment/`. Intervals are 95 %.",
+        "*published*. Sizes: *paper* is the full protocol, *cpu* fits two cores; both stand in each experiment's yaml "
+        "under `conf/experiment/`. Intervals are 95 %.",
         "",
         f"A published number is *reproduced* if our interval and the number ± {findings.READING:.0%} (how well a "
         f"printed figure can be read) share a point, *with a difference* if our mean is within {findings.NEAR:.0%}; a "
@@ -126,7 +127,14 @@ def _overview(listed: dict[str, Entry], records: dict[str, Any]) -> list[str]:
         counts.append(str(len(record["findings"]) - len(verdicts) or ""))
         seconds = f"{cost['seconds'] + cost['compile_seconds']:.0f}"
         memory = f"{cost['peak_bytes'] / 2**30:.1f} GiB"
-        cells = (f"[{listed[name].title}](#{anchor(name)})", cost["size"], *counts, seconds, f"{cost['gradients']:.2g}", memory)
+        cells = (
+            f"[{listed[name].title}](#{anchor(name)})",
+            cost["size"],
+            *counts,
+            seconds,
+            f"{cost['gradients']:.2g}",
+            memory,
+        )
         lines.append("| " + " | ".join(cells) + " |")
     return [*lines, ""]
 

@@ -3,8 +3,10 @@
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import hydra
+import xarray as xr
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import instantiate
@@ -12,8 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 
 import chaosjax
 from experiments._forecast import forecast
-from experiments.jobs import cause_of, check_names, explained
 from experiments._stores import records_of
+from experiments.jobs import cause_of, check_names, explained
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
@@ -54,10 +56,9 @@ def run(config: DictConfig, folder: Path) -> None:
         instantiate(config.report)(records_of(folder), folder)
 
 
-def further(folder: Path, name: str, system: chaosjax.System, probes: dict, axes: dict, **clock: int):
-    """Run a sweep that follows from a job's records, into a store of its own beside them, and return its dataset."""
-    store = folder / f"{name}.zarr"
-    return chaosjax.sweep(system, probes, axes, store=store, resume=True, progress=False, **clock)
+def further(folder: Path, name: str, *arguments: Any, **options: Any) -> xr.Dataset:
+    """Run a sweep that follows from a job's records, into a store of its own beside them, or open it."""
+    return chaosjax.sweep(*arguments, store=folder / f"{name}.zarr", resume=True, progress=False, **options)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import jax
 from rich.console import Console
+
+import chaosjax as cj
 from experiments.validation.ensembles import ensembles
 from experiments.validation.reference_systems import reference_systems
 from experiments.validation.rows import Row, table
@@ -18,8 +20,6 @@ from experiments.validation.scalar_series import scalar_series
 from experiments.validation.statistics import statistics
 from experiments.validation.tangent_instruments import tangent_instruments
 from experiments.validation.training_maps import training_maps
-
-import chaosjax as cj
 
 SECTIONS = {
     "systems": (

@@ -51,7 +51,10 @@ def fitted(curves: xr.DataArray, ends: Sequence[int]) -> xr.Dataset:
     slope, p, end, finite = (np.array(part) for part in zip(*cells, strict=True))
     return xr.Dataset(
         {
-            **{"exponent": ("seed", slope), "p": ("seed", p), "end": ("seed", end), "usable": ("seed", usable.values)},
+            "exponent": ("seed", slope),
+            "p": ("seed", p),
+            "end": ("seed", end),
+            "usable": ("seed", usable.values),
             "finite": (("seed", "reference"), finite),
         }
     )

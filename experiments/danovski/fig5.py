@@ -42,7 +42,7 @@ def findings(summary: xr.Dataset, dataset: xr.Dataset) -> list[Finding]:
 def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:
     figure, (left, right) = panels(1, 2, (9, 3.8))
     cells = [np.asarray(part).ravel() for part in (summary["travel_distance"], summary["travel_displacement"])]
-    importance = np.abs(summary["importance"]).values.ravel()
+    importance = np.abs(summary["importance"].values).ravel()
     shade = np.log10(np.maximum(importance, 1e-6))
     drawn = left.scatter(*cells, c=shade, s=6, cmap="viridis")
     end = max(cells[0])

@@ -18,9 +18,7 @@ LAST = 50
 def summarise(dataset: xr.Dataset) -> xr.Dataset:
     """Take means over copies and the tangent's growth: `distance` and `local`, nats per step."""
     growth = stats.first_exponent(dataset["growth"])
-    return xr.Dataset(
-        {"distance": stats.mean_over_copies(dataset["distance"]), "local": stats.local_exponents(growth)}
-    )
+    return xr.Dataset({"distance": stats.mean_over_copies(dataset["distance"]), "local": stats.local_exponents(growth)})
 
 
 def findings(summary: xr.Dataset, dataset: xr.Dataset) -> list[Finding]:

@@ -63,7 +63,12 @@ def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:
     left.legend(fontsize="x-small", loc="lower left")
     plotting.band(middle, radius, summary["kept_fraction"], label="ours")
     given = published["kept"]
-    middle.plot([float(key) for key in given], [n / published["cells"] for n in given.values()], "kx", label="published, read off")
+    middle.plot(
+        [float(key) for key in given],
+        [n / published["cells"] for n in given.values()],
+        "kx",
+        label="published, read off",
+    )
     middle.set(xscale="log", xlabel="radius ε", ylabel="fraction kept (R² > 0.9, Λ > 0.05)", ylim=(0, 1))
     middle.legend(fontsize="x-small")
     bins = np.linspace(0, 1, 41)

@@ -34,9 +34,7 @@ def summarise(dataset: xr.Dataset, segment: int, shuffles: int, lags: int) -> xr
     """
     loss = dataset["loss"].isel(time=slice(-segment, None))
     value = series.apply(partial(series.autocorrelation, lags=lags), loss)["value"].rename(value_0="lag")
-    ends = series.apply(
-        partial(series.shuffled_band, key=jax.random.key(0), lags=lags, shuffles=shuffles), loss
-    )
+    ends = series.apply(partial(series.shuffled_band, key=jax.random.key(0), lags=lags, shuffles=shuffles), loss)
     memory = stats.interval(value, ends["low"].rename(low_0="lag"), ends["high"].rename(high_0="lag"))
     steps = abs(dataset["weights"].diff("time"))
     moving = steps.coarsen(time=min(WINDOW, steps.sizes["time"]), boundary="trim").mean()
