@@ -29,7 +29,7 @@ class Jobs(Callback):
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         self.count += 1
         if job_return.return_value:
-            self.failed.append(Path(str(job_return.working_dir)).name)
+            self.failed.append(config.hydra.sweep.subdir)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         folder = Path(config.hydra.sweep.dir)

@@ -8,6 +8,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+import chaosjax
 from experiments._experiment import Experiment
 from experiments._stores import finished_jobs, records_of
 
@@ -24,6 +25,7 @@ def main() -> None:
     config: Any = OmegaConf.to_container(OmegaConf.load(configs[0]))
     if not one and not config.get("together"):
         sys.exit(f"error: {given.folder} is a multirun whose jobs have reports of their own; give the folder of one")
+    chaosjax.configure(x64=bool(config["precision"]["x64"]))
     settings = config.get("report") or {}
     report = report_named(str(settings.get("_target_")), given.module)
     plain = {name: value for name, value in settings.items() if not name.startswith("_")}

@@ -24,6 +24,7 @@ def main(config: DictConfig) -> str | None:
     job = HydraConfig.get()
     folder, many = Path(job.runtime.output_dir), job.mode == RunMode.MULTIRUN
     try:
+        instantiate(config.precision)
         run(config, folder)
     except KeyboardInterrupt as stop:
         place = f"hydra.sweep.dir={job.sweep.dir}" if many else f"hydra.run.dir={folder}"
@@ -35,25 +36,24 @@ def main(config: DictConfig) -> str | None:
         message = explained(error)
         if not many:
             sys.exit(f"error: {message}")
-        print(f"error: {folder.name}: {message}", file=sys.stderr)
+        print(f"error: {job.sweep.subdir}: {message}", file=sys.stderr)
         return message
     return None
 
 
 def run(config: DictConfig, folder: Path) -> None:
-    """Precision first, then the sweep into the job's folder, sweeps that follow from its records, and the report."""
+    """Sweep into a job's folder, then the sweeps that follow from its records, then the report, if it has its own."""
     OmegaConf.save(config, folder / "config.yaml", resolve=True)
-    instantiate(config.precision)
+    report = instantiate(config.report) if config.report and not config.together else None
     sweep = instantiate(config.sweep, _partial_=True, _convert_="all")
-    record = OmegaConf.to_container(config, resolve=True)
     store = folder / "sweep.zarr"
     if config.forecast and not store.exists():
         forecast(sweep.keywords)
-    dataset = sweep(store=store, config=record)
+    dataset = sweep(store=store, config=OmegaConf.to_container(config, resolve=True))
     if config.after:
         instantiate(config.after)(dataset, partial(further, folder))
-    if config.report and not config.together:
-        instantiate(config.report)(records_of(folder), folder)
+    if report:
+        report(records_of(folder), folder)
 
 
 def further(folder: Path, name: str, *arguments: Any, **options: Any) -> xr.Dataset:

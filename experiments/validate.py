@@ -1,4 +1,4 @@
-"""Holds every estimator against exact, dense or published values: `python experiments/validate.py` (`make validate`).
+"""Holds every estimator against exact, dense or published values: `python -m experiments.validate` (`make validate`).
 
 Writes docs/validation.md, or `--out FILE`; `--only NAME …` runs and prints some of the sections.
 """

@@ -187,7 +187,7 @@ def words(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str, 
             (summary["non_chaotic_reached"] < 1).values
         ],
         "The fastest η is the first or the last of the grid": cases[summary["at_the_end"].values],
-        "Skipped, since the job has no finished records (is the data set prepared?)": skipped,
+        "Left out, since there are no finished records of them (is the data set prepared?)": skipped,
     }
     return {
         **summary.attrs,

@@ -50,7 +50,7 @@ def ensembles(steps: int = STEPS) -> list[Row]:
     ]
     found = cj.stats.compare_exponents(inside, benettin="renormalised")
     for name in ("ensemble", "benettin"):
-        difference, low, high = (float(found[f"{name}_difference{end}"]) for end in ("", "_low", "_high"))
+        difference, low, high = map(float, cj.stats.bounds(found[f"{name}_difference"]))
         note = f"mean of 10 seeds, 95 % interval [{low:.4f}, {high:.4f}] nats/step: directions still turn in the window"
         rows.append(
             Row(
