@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from chaosjax.plotting._band import band
-from chaosjax.stats import bounds
+from chaosjax.stats import bounds, format_interval
 
 EXPONENTS = {
     "fit": ("ensemble, straightest window (the study's fit)", "C0", "-"),
@@ -39,11 +39,11 @@ def edge_of_chaos(summary: xr.Dataset, title: str = "") -> Figure:
     for ax in axes:
         shade_chaos(ax, summary)
         ax.margins(x=0.02)
-    value, low, high = map(float, bounds(summary["onset"]))
-    if np.isfinite(value):
+    onset = float(bounds(summary["onset"])[0])
+    if np.isfinite(onset):
         axes[0].annotate(
-            f"η_c = {value:.3g} [{low:.3g}, {high:.3g}]",
-            (value, 0.62),
+            f"η_c = {format_interval(summary['onset'])}",
+            (onset, 0.62),
             xycoords=("data", "axes fraction"),
             ha="right",
             fontsize="x-small",

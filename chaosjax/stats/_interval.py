@@ -21,9 +21,13 @@ def interval(
         ``[bound, ...]`` with the coordinate values "estimate", "low" and "high" along ``bound``.
 
     Raises:
-        ValueError: the three have different coordinate values along a dimension.
+        ValueError: the three have different coordinate values along a dimension, or one has a dimension ``bound``.
     """
     parts = [xr.DataArray(part).drop_vars("bound", errors="ignore") for part in (estimate, low, high)]
+    if any("bound" in part.dims for part in parts):
+        raise ValueError(
+            "an interval of intervals: the data has a dimension 'bound'; take the estimate, bounds(data)[0]"
+        )
     parts = xr.broadcast(*xr.align(*parts, join="exact"))
     # Strings of no fixed length: others have no format in Zarr that all readers know.
     names = xr.DataArray(np.array(BOUNDS, dtype=object), dims="bound", name="bound")

@@ -98,10 +98,16 @@ def _correlation(centred: xr.DataArray) -> xr.DataArray:
 
 
 def kaplan_yorke(exponent: xr.DataArray, dim: str = "exponent") -> xr.DataArray:
-    r"""Return the Kaplan–Yorke dimension, :math:`j + \sum_{i \le j} λ_i / |λ_{j+1}|`, j the last with a sum ≥ 0.
+    r"""Return the Kaplan–Yorke dimension, j the last index with :math:`\sum_{i \le j} λ_i \ge 0`.
 
-    0 where the first exponent is negative. NaN where the sum of all exponents given is not negative: more are
-    needed (or, if these are all, the volume does not shrink and the dimension is that of the phase space).
+    .. math:: j + \sum_{i \le j} λ_i / |λ_{j+1}|
+
+    Args:
+        exponent: ``[..., dim]``, in any order.
+
+    Returns:
+        ``[...]``. 0 where all exponents are negative. NaN where the sum of all exponents given is not negative: more
+        are needed (or, if these are all, the volume does not shrink and the dimension is that of the phase space).
 
     Raises:
         ValueError: no dimension `dim`.
@@ -125,10 +131,18 @@ def kaplan_yorke(exponent: xr.DataArray, dim: str = "exponent") -> xr.DataArray:
 
 
 def entropy_bound(exponent: xr.DataArray, dim: str = "exponent") -> xr.DataArray:
-    r"""Return :math:`\sum_{λ_i > 0} λ_i`, an upper bound of the Kolmogorov–Sinai entropy, in nats per step.
+    r"""Return the sum of the positive exponents, an upper bound of the Kolmogorov–Sinai entropy.
 
-    Pesin: equal to it where the invariant measure is smooth along unstable directions. A lower bound of the bound
-    where not all positive exponents are given.
+    .. math:: \sum_{λ_i > 0} λ_i
+
+    It equals the entropy where the invariant measure is smooth along unstable directions (Pesin). Where not all
+    positive exponents are given the sum is too small to be a bound.
+
+    Args:
+        exponent: ``[..., dim]``, nats per step.
+
+    Returns:
+        ``[...]``, nats per step.
 
     Raises:
         ValueError: no dimension `dim`.
@@ -141,10 +155,16 @@ def entropy_bound(exponent: xr.DataArray, dim: str = "exponent") -> xr.DataArray
 
 
 def window_exponents(growth: xr.DataArray, window: int) -> xr.DataArray:
-    r"""Return finite-time exponents over consecutive windows of `window` steps, ``[..., window_end, ...]``.
+    """Return finite-time exponents over consecutive windows of equal length.
 
-    Their distribution (``.quantile``, ``.std``, ``(… > 0).mean``) is that of the finite-time exponents; with window
-    the stride it is that of `local_exponents`. A remainder at the end is left out.
+    With the stride as window these are the `local_exponents`.
+
+    Args:
+        growth: ``[..., time, ...]``, nats.
+        window: length in steps, a multiple of the stride; a remainder at the end is left out.
+
+    Returns:
+        ``[window_end, ...]``, nats per step, ``window_end`` the recorded time at the end of each window.
 
     Raises:
         ValueError: no time dimension, a window that is no multiple of the stride, or none that fits.
@@ -161,15 +181,19 @@ def window_exponents(growth: xr.DataArray, window: int) -> xr.DataArray:
 
 
 def converged(name: str, error: float, start: float = 0, batches: int = 20) -> Callable[[xr.Dataset], bool]:
-    """``until=converged("growth", 1e-3)``: ends a sweep once every living cell's exponents have that standard error.
+    """Return a rule that ends a sweep once the exponents of every living cell are known well: ``sweep(until=rule)``.
+
+    A run that ends when its error looks small is biased. The rule asks for the whole verdict of `lyapunov_spectrum`,
+    which includes drift and correlation, and for two records per batch at least, so it cannot end a run at once.
 
     Args:
         name: the record to watch, of `probes.lyapunov` or `probes.benettin`.
         error: largest standard error by batch means, in nats per step.
-        start: end of the transient.
+        start: end of the transient, in steps.
+        batches: as in `lyapunov_spectrum`.
 
-    A run that may stop whenever it likes what it sees is biased; the verdict of `lyapunov_spectrum` asked here
-    includes drift and correlation, and needs `batches` records at least, so it cannot stop at once.
+    Returns:
+        A function of the records so far that says whether to end.
     """
 
     def done(ds: xr.Dataset) -> bool:
