@@ -4,7 +4,7 @@ import inspect
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import xarray as xr
 from matplotlib.figure import Figure
@@ -12,37 +12,21 @@ from rich.console import Console
 
 from experiments._findings import Finding, cost, cost_line, save, table_of
 
+T_co = TypeVar("T_co", covariant=True)
+
 Records = Any
 """What an experiment reads: the dataset of its sweep, or several datasets by the name of their store or job."""
 
 
 class Summarise(Protocol):
     def __call__(self, records: Records, /, *args: Any, **settings: Any) -> xr.Dataset:
-        """Reduce the records to the numbers of the page; the settings are those of `report` in the yaml."""
+        """Reduce records to a summary."""
         ...
 
 
-class Figures(Protocol):
-    def __call__(self, summary: xr.Dataset, records: Records, /) -> Mapping[str, Figure]:
-        """Draw figures, by the name of their file."""
-        ...
-
-
-class Findings(Protocol):
-    def __call__(self, summary: xr.Dataset, records: Records, /) -> Sequence[Finding]:
-        """Hold what was measured against what is published."""
-        ...
-
-
-class Table(Protocol):
-    def __call__(self, summary: xr.Dataset, records: Records, /) -> Sequence[Any]:
-        """What is printed of an experiment without findings: texts and tables of rich, each a paragraph."""
-        ...
-
-
-class Words(Protocol):
-    def __call__(self, summary: xr.Dataset, records: Records, /) -> Mapping[str, Any] | None:
-        """Numbers and lists that the text beside the module has in braces; None: no text."""
+class Reading(Protocol[T_co]):
+    def __call__(self, summary: xr.Dataset, records: Records, /) -> T_co:
+        """Make something of the summary and of the records that it came from."""
         ...
 
 
@@ -57,17 +41,19 @@ class Experiment(NamedTuple):
     All but `summarise` find its settings in ``summary.attrs``.
 
     Attributes:
-        findings: goes to findings.json, for the page of the reproduction, and is printed as a table.
-        words: fills the text of the page, which stands beside the module: fig7.md for fig7.py.
-        table: what is printed instead, of an experiment without findings.
+        summarise: reduces the records to the numbers of the page; takes the settings of `report` in the yaml by name.
+        figures: draws them, by the name of their file.
+        findings: holds what was measured against what is published: findings.json, and a table in the terminal.
+        words: fills the braces of the text that stands beside the module, fig7.md for fig7.py; None: no text.
+        table: what is printed of an experiment without findings, texts and tables of rich.
         squeeze: a dimension of size 1 to drop, such as the learning rate of an experiment at a single one.
     """
 
     summarise: Summarise
-    figures: Figures
-    findings: Findings | None = None
-    words: Words = no_words
-    table: Table | None = None
+    figures: Reading[Mapping[str, Figure]]
+    findings: Reading[Sequence[Finding]] | None = None
+    words: Reading[Mapping[str, Any] | None] = no_words
+    table: Reading[Sequence[Any]] | None = None
     squeeze: str | Sequence[str] = ()
 
     def __call__(self, records: xr.Dataset | Mapping[str, xr.Dataset], folder: Path, **settings: Any) -> None:

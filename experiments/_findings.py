@@ -144,7 +144,7 @@ def cost_line(costs: dict[str, Any]) -> str:
     )
 
 
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], words: int = 0) -> str:
-    """A table in markdown whose first `words` columns hold words, the others numbers."""
-    lines = [header, ["---"] * words + ["---:"] * (len(header) - words), *rows]
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], align: str = "") -> str:
+    """A table in markdown; `align` has an l or an r for each column, and all are r without it."""
+    lines = [header, ["---" if side == "l" else "---:" for side in align or "r" * len(header)], *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -11,11 +11,7 @@ from chaosjax import plotting, stats
 from experiments import Experiment
 from experiments._drawing import title_of
 
-ONSETS = {
-    "steepest_tangent": "steepest window",
-    "fit": "study's fit",
-    "whole": "whole run",
-}
+ONSETS = {"steepest_tangent": "steepest window", "fit": "study's fit", "whole": "whole run"}
 """The exponents whose onset is reported; the first one defines the chaotic range."""
 
 

@@ -119,7 +119,7 @@ def page(folder: Path) -> str:
 
 def _overview(listed: dict[str, Entry], records: dict[str, Any]) -> list[str]:
     header = ("experiment", "size", *findings.VERDICTS, "beyond it", "seconds", "gradient evaluations", "memory")
-    lines = ["| " + " | ".join(header) + " |", "| --- | --- |" + " ---: |" * (len(header) - 2)]
+    rows = []
     for name, record in records.items():
         cost = record["cost"]
         verdicts = [finding["verdict"] for finding in record["findings"] if finding["published"] != findings.NOTHING]
@@ -127,16 +127,9 @@ def _overview(listed: dict[str, Entry], records: dict[str, Any]) -> list[str]:
         counts.append(str(len(record["findings"]) - len(verdicts) or ""))
         seconds = f"{cost['seconds'] + cost['compile_seconds']:.0f}"
         memory = f"{cost['peak_bytes'] / 2**30:.1f} GiB"
-        cells = (
-            f"[{listed[name].title}](#{anchor(name)})",
-            cost["size"],
-            *counts,
-            seconds,
-            f"{cost['gradients']:.2g}",
-            memory,
-        )
-        lines.append("| " + " | ".join(cells) + " |")
-    return [*lines, ""]
+        title = f"[{listed[name].title}](#{anchor(name)})"
+        rows.append([title, cost["size"], *counts, seconds, f"{cost['gradients']:.2g}", memory])
+    return [findings.markdown(header, rows, "ll" + "r" * (len(header) - 2)), ""]
 
 
 def anchor(name: str) -> str:
@@ -149,11 +142,12 @@ def _section(name: str, title: str, record: dict[str, Any], figures: list[Path])
     lines = [f'### <a id="{anchor(name)}"></a>{title}', ""]
     lines += [f"![{figure.stem}](reproduction/{name}/{figure.name})" for figure in figures]
     lines += ["", *([record["text"].strip(), ""] if record["text"] else [])]
-    lines += ["| figure | quantity | published | ours | verdict |", "| --- | --- | ---: | ---: | --- |"]
+    rows = []
     for finding in record["findings"]:
         note = f" ({finding['note']})" if finding["note"] else ""
         cells = [finding[key].replace("|", "\\|") for key in ("figure", "quantity", "published", "ours")]
-        lines.append("| " + " | ".join((*cells, finding["verdict"] + note)) + " |")
+        rows.append([*cells, finding["verdict"] + note])
+    lines += [findings.markdown(("figure", "quantity", "published", "ours", "verdict"), rows, "llrrl")]
     lines += ["", f"`make reproduce ONLY={name} SIZE={cost['size']}`: {findings.cost_line(cost)}, {cost['date']}.", ""]
     return lines
 

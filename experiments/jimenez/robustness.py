@@ -199,7 +199,7 @@ def words(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str, 
         "all": len(given),
         "faster": int((low > 1).sum()),
         "slower": int((high < 1).sum()),
-        "table": markdown(header, rows, words=len(header)),
+        "table": markdown(header, rows, "l" * len(header)),
         "notes": "\n".join(f"{note}: {', '.join(names)}." for note, names in notes.items() if len(names)),
     }
 

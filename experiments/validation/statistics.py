@@ -93,16 +93,6 @@ def no_phase() -> list[Row]:
         called = fit.kept & (fit.r2 > fit.power_law_r2)
         seconds = time.perf_counter() - begun
         rows.append(
-            Row(
-                f"{name}, 200 curves",
-                "called exponential",
-                float(called.mean()),
-                np.nan,
-                0,
-                0.02,
-                False,
-                200,
-                seconds,
-            )
+            Row(f"{name}, 200 curves", "called exponential", float(called.mean()), np.nan, 0, 0.02, False, 200, seconds)
         )
     return rows
