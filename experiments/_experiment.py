@@ -57,7 +57,10 @@ class Experiment(NamedTuple):
     squeeze: str | Sequence[str] = ()
 
     def __call__(self, records: xr.Dataset | Mapping[str, xr.Dataset], folder: Path, **settings: Any) -> None:
-        """Write summary.zarr, the figures, table.txt and, if there are any, findings.json into a folder."""
+        """Write summary.zarr, the figures, table.txt and, if there are any, findings.json into a folder.
+
+        The cost on the page is that of the job's own sweep; the sweeps that follow from it are not counted.
+        """
         parts = {"sweep": records} if isinstance(records, xr.Dataset) else records
         parts = {name: part.load() for name, part in parts.items()}
         sweeps = [parts["sweep"]] if "sweep" in parts else list(parts.values())

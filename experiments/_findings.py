@@ -62,22 +62,37 @@ def number(figure: str, quantity: str, published: float, interval: xr.DataArray,
     return Finding(figure, quantity, read, format_interval(interval, unit), verdict, note)
 
 
-def claim(figure: str, quantity: str, published: str, ours: str, holds: bool | None, difference: str = "") -> Finding:
+def claim(
+    figure: str,
+    quantity: str,
+    published: str,
+    ours: str | xr.DataArray,
+    holds: bool | None,
+    difference: str = "",
+    unit: str = "",
+) -> Finding:
     """Hold a measurement against a claim in words.
 
     Args:
+        ours: in words, or an interval ``[bound]`` in `unit`.
         holds: whether the measurement bears it out; None where it cannot tell.
         difference: what differs although the claim holds, or why it cannot be told.
     """
-    if holds is None:
-        return Finding(figure, quantity, published, ours, NOT_COMPARABLE, difference or "the interval does not decide")
     verdict = NOT_REPRODUCED if not holds else DIFFERENT if difference else REPRODUCED
-    return Finding(figure, quantity, published, ours, verdict, difference)
+    if holds is None:
+        verdict, difference = NOT_COMPARABLE, difference or "the interval does not decide"
+    return Finding(figure, quantity, published, _words(ours, unit), verdict, difference)
 
 
-def beyond(figure: str, quantity: str, ours: str, note: str = "") -> Finding:
-    """Report a measurement that the study has no counterpart of."""
-    return Finding(figure, quantity, NOTHING, ours, NOT_COMPARABLE, note or "not in the study")
+def beyond(
+    figure: str, quantity: str, ours: str | xr.DataArray, note: str = "not in the study", unit: str = ""
+) -> Finding:
+    """Report a measurement that the study has no counterpart of, in words or as an interval ``[bound]`` in `unit`."""
+    return Finding(figure, quantity, NOTHING, _words(ours, unit), NOT_COMPARABLE, note)
+
+
+def _words(ours: str | xr.DataArray, unit: str) -> str:
+    return ours if isinstance(ours, str) else format_interval(ours, unit)
 
 
 def save(path: Path, findings: Sequence[Finding], costs: dict[str, Any], text: str = "") -> None:

@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from chaosjax import plotting, stats
-from experiments import Experiment
-from experiments._drawing import title_of
+from experiments import Experiment, title_of
 
 ONSETS = {"steepest_tangent": "steepest window", "fit": "study's fit", "whole": "whole run"}
 """The exponents whose onset is reported; the first one defines the chaotic range."""

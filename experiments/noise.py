@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from chaosjax import stats
-from experiments import Experiment
-from experiments._drawing import panels, title_of
+from experiments import Experiment, panels, title_of
 
 CURVES = {
     "common": "perturbed, common minibatches",

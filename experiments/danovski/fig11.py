@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from scipy.stats import linregress
 
 from chaosjax import series, stats
-from experiments import Experiment, Finding, beyond, claim
-from experiments._drawing import panels
+from experiments import Experiment, Finding, beyond, claim, panels
 
 
 def summarise(
@@ -71,12 +70,12 @@ def findings(summary: xr.Dataset, dataset: xr.Dataset) -> list[Finding]:
     return [
         claim(
             "11", f"a positive exponent from the loss alone ({of} cells with p ≤ {bound:g})", "positive",
-            stats.format_interval(exponent, "nats/step"), stats.above(exponent, 0.0),
+            exponent, stats.above(exponent, 0.0), unit="nats/step",
         ),
-        beyond("11", "tangent exponent of the same cells and steps", stats.format_interval(same, "nats/step")),
-        beyond("11", "tangent exponent, all cells", stats.format_interval(every, "nats/step")),
-        beyond("11", "cells with a tangent exponent above 0.01", stats.format_interval(chaotic)),
-        beyond("11", "cells whose mean finite exponent is positive", stats.format_interval(positive)),
+        beyond("11", "tangent exponent of the same cells and steps", same, unit="nats/step"),
+        beyond("11", "tangent exponent, all cells", every, unit="nats/step"),
+        beyond("11", "cells with a tangent exponent above 0.01", chaotic),
+        beyond("11", "cells whose mean finite exponent is positive", positive),
     ]  # fmt: skip
 
 

@@ -6,8 +6,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from chaosjax import stats
-from experiments import Experiment, Finding, beyond, claim
-from experiments._drawing import colours, panels
+from experiments import Experiment, Finding, beyond, claim, colours, panels
 
 REFERENCE = 1e-8
 """The radius of figure 3, with which the others are compared."""
@@ -45,11 +44,11 @@ def findings(summary: xr.Dataset, dataset: xr.Dataset) -> list[Finding]:
     return [
         claim(
             "3", "d(t) does not grow exponentially: cells with R² > 0.9 and Λ > 0.05", "none",
-            stats.format_interval(kept), bool(kept.sel(bound="estimate") == 0),
+            kept, bool(kept.sel(bound="estimate") == 0),
         ),
         claim(
             "3", f"d(t) is not monotone: cells in which it rises and falls by {MOVED:.0%}", "all shown",
-            stats.format_interval(turns), stats.above(turns, 0.5),
+            turns, stats.above(turns, 0.5),
             "" if turns.sel(bound="estimate") == 1 else "not in every cell",
         ),
         claim(
@@ -57,8 +56,8 @@ def findings(summary: xr.Dataset, dataset: xr.Dataset) -> list[Finding]:
             f"{summary.attrs['published']['alike_up_to']:g}", f"{widest:g}", bool(widest >= 1e-6),
             "" if bool(alike.all()) else f"larger ε part, by up to {float(apart.max()):.2g} nats",
         ),
-        beyond("3", "largest d(t)/d(0)", stats.format_interval(largest)),
-        beyond("3", "tangent exponent of the whole run", stats.format_interval(exponent, "nats/step")),
+        beyond("3", "largest d(t)/d(0)", largest),
+        beyond("3", "tangent exponent of the whole run", exponent, unit="nats/step"),
     ]  # fmt: skip
 
 

@@ -6,8 +6,7 @@ from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
 from chaosjax import stats
-from experiments import Experiment, Finding, beyond, claim
-from experiments._drawing import panels
+from experiments import Experiment, Finding, beyond, claim, panels
 
 STRAIGHT = 0.3
 """A mean displacement below this part of the mean size of a displacement is no drift."""
@@ -29,14 +28,11 @@ def findings(summary: xr.Dataset, dataset: xr.Dataset) -> list[Finding]:
     related = stats.mean_interval(xr.corr(matters, moved, "weight"))
     small = stats.below(drift, STRAIGHT) and stats.above(drift, -STRAIGHT)
     return [
-        claim(
-            "5", "|Δw| against Dw is linear: R² over the weights", "linear", stats.format_interval(r2),
-            stats.above(r2, 0.8),
-        ),
-        claim("5", "no drift: mean Δw over mean |Δw|", "none", stats.format_interval(drift), small),
-        beyond("5", "straightness |Δw| / Dw, median over the weights", stats.format_interval(straight)),
-        beyond("5", "rank correlation of |importance| and |Δw|", stats.format_interval(related)),
-    ]  # fmt: skip
+        claim("5", "|Δw| against Dw is linear: R² over the weights", "linear", r2, stats.above(r2, 0.8)),
+        claim("5", "no drift: mean Δw over mean |Δw|", "none", drift, small),
+        beyond("5", "straightness |Δw| / Dw, median over the weights", straight),
+        beyond("5", "rank correlation of |importance| and |Δw|", related),
+    ]
 
 
 def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:

@@ -4,8 +4,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from chaosjax import stats
-from experiments import Experiment, Finding, beyond, claim
-from experiments._drawing import colours, panels
+from experiments import Experiment, Finding, beyond, claim, colours, panels
 
 FLAT = 0.1
 """A distance is flat if it never grows by more than this much of itself."""
@@ -27,12 +26,11 @@ def findings(summary: xr.Dataset, dataset: xr.Dataset) -> list[Finding]:
     return [
         claim(
             "6", f"flat or slowly falling: cells in which d(t) never grows by {FLAT:.0%}", "all shown",
-            stats.format_interval(flat), stats.above(flat, 0.5),
-            "" if flat.sel(bound="estimate") == 1 else "not every cell",
+            flat, stats.above(flat, 0.5), "" if flat.sel(bound="estimate") == 1 else "not every cell",
         ),
-        beyond("6", "largest d(t)/d(start)", stats.format_interval(stats.mean_interval(most))),
-        beyond("6", f"d/d(start) after {steps:,} steps", stats.format_interval(stats.mean_interval(end))),
-        beyond("6", "its rate", stats.format_interval(rate, "nats/step")),
+        beyond("6", "largest d(t)/d(start)", stats.mean_interval(most)),
+        beyond("6", f"d/d(start) after {steps:,} steps", stats.mean_interval(end)),
+        beyond("6", "its rate", rate, unit="nats/step"),
     ]  # fmt: skip
 
 

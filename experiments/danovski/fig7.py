@@ -5,8 +5,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from chaosjax import plotting, stats
-from experiments import Experiment, Finding, beyond, claim
-from experiments._drawing import colours, initialisations, panels
+from experiments import Experiment, Finding, beyond, claim, colours, initialisations, panels
 
 SMALL = 1e-5
 """Up to this radius a perturbation has room to grow before it saturates."""
@@ -34,14 +33,14 @@ def findings(summary: xr.Dataset, dataset: xr.Dataset) -> list[Finding]:
     return [
         claim(
             "7", f"an exponential phase: cells with R² > 0.9 and Λ > 0.05, ε = {float(middle['radius']):g}", "most",
-            stats.format_interval(kept), stats.above(kept, 0.5),
+            kept, stats.above(kept, 0.5),
         ),
         claim(
             "7", f"then saturation, at a level that ε does not set: decades between the ends of radii {levels:.0f} "
-            "decades apart", "≪ those of ε", stats.format_interval(spread), stats.below(spread, float(levels) / 3),
+            "decades apart", "≪ those of ε", spread, stats.below(spread, float(levels) / 3),
         ),
-        beyond("7", "decades of growth, smallest ε", stats.format_interval(grown)),
-        beyond("7", f"tangent exponent of the last {LAST} steps", stats.format_interval(late, "nats/step")),
+        beyond("7", "decades of growth, smallest ε", grown),
+        beyond("7", f"tangent exponent of the last {LAST} steps", late, unit="nats/step"),
     ]  # fmt: skip
 
 

@@ -8,8 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from chaosjax import plotting, stats
-from experiments import Experiment, Finding, beyond, number
-from experiments._drawing import initialisations, panels
+from experiments import Experiment, Finding, beyond, initialisations, number, panels
 
 EXAMPLES = (1e-14, 1e-8, 1e-4)
 """Radii of the histograms of Λ."""
@@ -46,7 +45,7 @@ def findings(summary: xr.Dataset, dataset: xr.Dataset) -> list[Finding]:
         "tangent": "tangent exponent in the windows of the kept cells",
         "steepest": "λ of the steepest window, all cells",
     }.items():
-        found.append(beyond("8", f"{label}; smallest ε", stats.format_interval(small[name])))
+        found.append(beyond("8", f"{label}; smallest ε", small[name]))
     return found
 
 

@@ -8,8 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from chaosjax import series, stats
-from experiments import Experiment, Finding, beyond, claim
-from experiments._drawing import panels
+from experiments import Experiment, Finding, beyond, claim, panels
 
 WINDOW = 100
 """Steps over which the loss is averaged, and a weight's movement: it is on above `ON` per step, off below `OFF`."""
@@ -58,18 +57,18 @@ def findings(summary: xr.Dataset, dataset: xr.Dataset) -> list[Finding]:
     on, off = moving > ON, moving < OFF
     switching = (on.any("window") & off.any("window")).sum("weight")
     some = stats.fraction(switching >= 1)
-    weights = stats.format_interval(stats.mean_interval(switching * 1.0))
+    weights = stats.mean_interval(switching * 1.0)
     return [
         claim(
             "9", f"intermittent: sudden ends of steady stretches after t = {SETTLED} (mean loss of {WINDOW} steps off "
-            f"by {SUDDEN:.0%}), per run", "seen", stats.format_interval(changes), stats.above(changes, 0.0),
+            f"by {SUDDEN:.0%}), per run", "seen", changes, stats.above(changes, 0.0),
         ),
         claim(
             "12", f"weights switch on and off (mean |Δw| of {WINDOW} steps above {ON:g}, and below {OFF:g}): cells "
-            "with some", "shown", stats.format_interval(some), stats.above(some, 0.5),
+            "with some", "shown", some, stats.above(some, 0.5),
         ),
-        beyond("9", "runs with such an end", stats.format_interval(bursts)),
-        beyond("10", f"lags outside the 95 % band of {shuffles:,} shuffles", stats.format_interval(share)),
+        beyond("9", "runs with such an end", bursts),
+        beyond("10", f"lags outside the 95 % band of {shuffles:,} shuffles", share),
         beyond("12", f"weights of {moving.sizes['weight']} that do", weights),
     ]  # fmt: skip
 

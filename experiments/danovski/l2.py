@@ -5,9 +5,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from chaosjax import plotting, stats
-from experiments import Experiment, Finding, beyond
-from experiments._drawing import colours, initialisations, panels
-from experiments._findings import markdown
+from experiments import Experiment, Finding, beyond, colours, initialisations, markdown, panels
 
 
 def summarise(dataset: xr.Dataset, fitted: int) -> xr.Dataset:
@@ -33,8 +31,8 @@ def findings(summary: xr.Dataset, dataset: xr.Dataset) -> list[Finding]:
         found.append(beyond("L2", f"η = {eta:g}: weight decay from which copies approach in the end", first))
         bare, most = row.isel(weight_decay=0), row.isel(weight_decay=int(late.argmax("weight_decay")))
         for part, label in ((bare, "without"), (most, f"largest, at weight decay {float(most['weight_decay']):g}")):
-            ours = stats.format_interval(part["late"], "nats/step")
-            found.append(beyond("L2", f"η = {eta:g}: tangent exponent of the later half, {label}", ours))
+            quantity = f"η = {eta:g}: tangent exponent of the later half, {label}"
+            found.append(beyond("L2", quantity, part["late"], unit="nats/step"))
     return found
 
 

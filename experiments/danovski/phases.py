@@ -63,42 +63,18 @@ def by_seed(values: np.ndarray, runs: xr.Dataset, chosen: np.ndarray) -> str:
 def measure(runs: xr.Dataset, records: Records) -> dict[str, Any]:
     """Every number of the table and the text."""
     dataset, eta, level = records["sweep"], runs.attrs["eta"], runs.attrs["level"]
-    beside, diagram = spectra(records, eta), reduced.diagram(records["diagram"])
-    cells = dataset.sel(learning_rate=eta)
-    constant = (cells["units_exposure"] < FROZEN).all("unit")
-    moving = (cells["units_exposure"] >= FROZEN).sum("unit").where(~constant)
-    ours = runs.isel(phase=runs["eta"].values == eta)
+    cells, ours = dataset.sel(learning_rate=eta), runs.isel(phase=runs["eta"].values == eta)
     kind = np.where(ours["chaotic"], "chaos", np.where(ours["period"] == 1, "fixed", "cycle"))
-    seeds, steps = dataset.sizes["seed"], int(dataset["time"][-1])
-    time = {
-        name: np.bincount(ours["cell"], ours["steps"] * (kind == name), seeds) / steps
-        for name in ("fixed", "cycle", "chaos")
-    }
-    full, two = runs["exponents"].isel(exponent=0).values, runs["reduced_exponents"].isel(exponent=0).values
-    chaos, here = runs["chaotic"].values, runs["eta"].values == eta
+    cycles, diagram = ours.isel(phase=kind == "cycle"), reduced.diagram(records["diagram"])
+    slow = {int(m): float(-1 / group["limit"].isel(exponent=0).max()) for m, group in cycles.groupby("on")}
     rates = diagram["eta_eff"].values[(diagram > level).any("start")]
     at_10 = diagram.sel(eta_eff=2 * eta, method="nearest") > level
-    at_rest = beside.isel(cell=beside["reduced"].isel(exponent=0).values < 0)
-    chaotic = beside.isel(cell=beside["reduced"].isel(exponent=0).values > 0)
-    parted = (np.abs((chaotic["loss"] - chaotic["reduced_loss"]).values) > 0.1).argmax(-1)
-    own_period = partial(series.period, max_period=24)
-    cycling = at_rest["loss"].isel(cell=at_rest["eta_eff"].values > eta)
-    repeats = series.apply(own_period, cycling)["value"].values if cycling.size else np.empty(0)
-    available = (dataset.sizes["time"] - 1 - runs["first"].values) * int(dataset["time"][1])
-    ended, expected = runs["ended"].values, runs["lifetime"].values
-    ratio = np.abs(np.log2(expected[ended] / runs["steps"].values[ended]))
-    cycles = ours.isel(phase=kind == "cycle")
-    slow = {int(m): float(-1 / group["limit"].isel(exponent=0).max()) for m, group in cycles.groupby("on")}
     return {
         "eta": eta,
+        "etas": ", ".join(f"{eta:g}" for eta in dataset["learning_rate"].values),
         "frozen": FROZEN,
+        "neutral": dataset.sizes["coordinate"] - 2,
         "critical": reduced.critical(np.array(records["beside"].attrs["config"]["frequencies"])),
-        "time": {name: mean(values, 0, 1) for name, values in time.items()},
-        "rest": mean(1 - np.sum(list(time.values()), axis=0), 0, 1),
-        "both": all(values.any() for values in time.values()),
-        "constant": mean(constant.mean("time").values, 0, 1),
-        "moving": mean(moving.mean("time").values),
-        "accuracy": float(cells["accuracy"].where(constant).max()),
         "low": rates.min() if rates.size else np.nan,
         "high": rates.max() if rates.size else np.nan,
         "end": float(diagram["eta_eff"].max()),
@@ -106,30 +82,80 @@ def measure(runs: xr.Dataset, records: Records) -> dict[str, Any]:
         "periods": ", ".join(f"{p:g}" for p in np.unique(cycles["period"])),
         "slow": ", ".join(f"m = {m}: {t:.3g}" for m, t in slow.items()),
         "locking": f"{max(slow.values(), default=np.nan):,.0f}",
+        "on_chaotic": ", ".join(map(str, np.unique(ours["on"].values[kind == "chaos"]))) or "none",
+        "one_step": float(ours["one_step"].median()),
+        "loss_error": float(cycles["loss_error"].median()),
+        **_time(cells, ours, kind),
+        **_exponents(runs, eta, level),
+        **_at_rest(spectra(records, eta), eta),
+        **_lifetimes(dataset, runs),
+    }
+
+
+def _time(cells: xr.Dataset, ours: xr.Dataset, kind: np.ndarray) -> dict[str, Any]:
+    """What part of the time is spent how."""
+    constant = (cells["units_exposure"] < FROZEN).all("unit")
+    moving = (cells["units_exposure"] >= FROZEN).sum("unit").where(~constant)
+    seeds, steps = cells.sizes["seed"], int(cells["time"][-1])
+    time = {
+        name: np.bincount(ours["cell"], ours["steps"] * (kind == name), seeds) / steps
+        for name in ("fixed", "cycle", "chaos")
+    }
+    return {
+        "time": {name: mean(values, 0, 1) for name, values in time.items()},
+        "rest": mean(1 - np.sum(list(time.values()), axis=0), 0, 1),
+        "both": all(values.any() for values in time.values()),
+        "constant": mean(constant.mean("time").values, 0, 1),
+        "moving": mean(moving.mean("time").values),
+        "accuracy": float(cells["accuracy"].where(constant).max()),
+        "outside": outside_phases(cells, ours),
+    }
+
+
+def _exponents(runs: xr.Dataset, eta: float, level: float) -> dict[str, Any]:
+    """The network's leading exponents in the phases, beside those of the reduced map."""
+    full, two = (runs[name].isel(exponent=0).values for name in ("exponents", "reduced_exponents"))
+    chaos, here = runs["chaotic"].values, runs["eta"].values == eta
+    return {
         "full": by_seed(full, runs, chaos & here),
         "two": by_seed(two, runs, chaos & here),
         "difference": by_seed(full - two, runs, chaos),
         "chaotic": int((chaos & here).sum()),
-        "on_chaotic": ", ".join(map(str, np.unique(ours["on"].values[kind == "chaos"]))) or "none",
         "agree": int(((full > level) == chaos).sum()),
         "quiet": float(np.median(np.abs(full[~chaos & here]))),
-        "one_step": float(ours["one_step"].median()),
-        "loss_error": float(cycles["loss_error"].median()),
+    }
+
+
+def _at_rest(beside: xr.Dataset, eta: float) -> dict[str, Any]:
+    """The network beside the reduced map, step by step from the same states."""
+    leading = beside["reduced"].isel(exponent=0).values
+    at_rest, chaotic = beside.isel(cell=leading < 0), beside.isel(cell=leading > 0)
+    parted = (np.abs((chaotic["loss"] - chaotic["reduced_loss"]).values) > 0.1).argmax(-1)
+    cycling = at_rest["loss"].isel(cell=at_rest["eta_eff"].values > eta)
+    own_period = partial(series.period, max_period=24)
+    repeats = series.apply(own_period, cycling)["value"].values if cycling.size else np.empty(0)
+    return {
         "parted": mean(parted),
         "spectrum": float(np.median(np.abs((at_rest["leading"] - at_rest["reduced"]).values))),
         "repeats": f"{(repeats == 3).sum()} of {repeats.size}",
         "spectra": at_rest.sizes["cell"],
         "rest_exponents": float(beside["rest"].max()),
-        "neutral": dataset.sizes["coordinate"] - 2,
         "at_1": float(beside["at_1"].median()),
         "at_0": float(beside["at_0"].max()),
+    }
+
+
+def _lifetimes(dataset: xr.Dataset, runs: xr.Dataset) -> dict[str, Any]:
+    """How long phases lasted against what their beginnings told."""
+    available = (dataset.sizes["time"] - 1 - runs["first"].values) * int(dataset["time"][1])
+    ended, expected, steps = (runs[name].values for name in ("ended", "lifetime", "steps"))
+    ratio = np.abs(np.log2(expected[ended] / steps[ended]))
+    return {
         "all": runs.sizes["phase"],
         "ended": int(ended.sum()),
         "still": int((~ended).sum()),
         "on_right": int((expected[~ended] > available[~ended]).sum()),
-        "outlived": int((runs["steps"].values > 1.05 * expected).sum()),
-        "etas": ", ".join(f"{eta:g}" for eta in dataset["learning_rate"].values),
-        "outside": outside_phases(cells, ours),
+        "outlived": int((steps > 1.05 * expected).sum()),
         "within": int((ratio < 1).sum()),
     }
 

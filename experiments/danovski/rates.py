@@ -6,9 +6,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from chaosjax import plotting, stats
-from experiments import Experiment, Finding, beyond
-from experiments._drawing import initialisations, panels
-from experiments._findings import markdown
+from experiments import Experiment, Finding, beyond, initialisations, markdown, panels
 
 ENOUGH = 5
 """Kept cells below which their mean is not drawn."""
@@ -40,9 +38,9 @@ def findings(summary: xr.Dataset, dataset: xr.Dataset) -> list[Finding]:
     level, best = summary.attrs["level"], fastest(summary)
     row = summary.sel(learning_rate=best)
     return [
-        beyond("—", f"onset of λ of all cells above {level:g}", stats.format_interval(summary["onset"])),
-        beyond("—", f"largest median ln L(0)/L(T), at η = {best:.3g}", stats.format_interval(row["drop"])),
-        beyond("—", "λ of all cells there", stats.format_interval(row["unfiltered"], "nats/step")),
+        beyond("—", f"onset of λ of all cells above {level:g}", summary["onset"]),
+        beyond("—", f"largest median ln L(0)/L(T), at η = {best:.3g}", row["drop"]),
+        beyond("—", "λ of all cells there", row["unfiltered"], unit="nats/step"),
     ]
 
 

@@ -9,9 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from chaosjax import plotting, stats
-from experiments import Experiment, Finding, beyond
-from experiments._drawing import panels, title_of
-from experiments._findings import markdown
+from experiments import Experiment, Finding, beyond, markdown, panels, title_of
 
 SATURATION = 0.1
 """Share of its largest value at which a distance is no longer small."""
@@ -58,8 +56,8 @@ def findings(summary: xr.Dataset, dataset: xr.Dataset) -> list[Finding]:
     ours = f"{stats.format_interval(summary['steepest'].isel(learning_rate=0))} at η = {eta[0]:g}; {spans}"
     lines = [beyond("S2", "λ, steepest window", ours, "the appendix's figures are not at hand")]
     for rate in eta:
-        growth = stats.format_interval(summary["whole"].sel(learning_rate=rate), "nats/step")
-        lines.append(beyond("S2", f"tangent exponent of the whole run, η = {rate:g}", growth))
+        growth = summary["whole"].sel(learning_rate=rate)
+        lines.append(beyond("S2", f"tangent exponent of the whole run, η = {rate:g}", growth, unit="nats/step"))
     return lines
 
 

@@ -8,8 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from chaosjax import plotting, stats
-from experiments import Experiment, Finding, beyond, claim, edge_of_chaos
-from experiments._drawing import title_of
+from experiments import Experiment, Finding, beyond, claim, edge_of_chaos, title_of
 from experiments.jimenez import mnist_figures as draw
 
 RULES = {

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from chaosjax import stats
 from chaosjax.plotting import band, shade_chaos
-from experiments._drawing import panels
+from experiments import panels
 
 LINES = {
     "steepest": ("tab:red", "-"),

@@ -11,9 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from chaosjax import stats
-from experiments import Experiment, Finding, beyond, claim
-from experiments._drawing import panels
-from experiments._findings import markdown
+from experiments import Experiment, Finding, beyond, claim, markdown, panels
 
 YES, NO, UNDECIDED = "yes", "no", "undecided"
 COLOURS = {YES: "tab:red", NO: "tab:blue", UNDECIDED: "0.5"}
