@@ -35,11 +35,16 @@ def main() -> None:
 def report_named(target: str, own: str | None = None) -> Experiment:
     """The report that a stored configuration names, out of `experiments` or of a module named by the user only."""
     module, _, name = target.rpartition(".")
+    why = ""
     if module == own or module.split(".")[0] == "experiments":
-        report = getattr(importlib.import_module(module), name, None)
+        try:
+            report = getattr(importlib.import_module(module), name, None)
+        except ModuleNotFoundError as error:
+            report, why = None, f" ({error})"
         if isinstance(report, Experiment):
             return report
-    sys.exit(f"error: {target!r} is not called: it is no report in experiments, or in the module given by --module")
+    there = "in experiments, or in the module given by --module"
+    sys.exit(f"error: {target!r} is not called: it is no report {there}{why}")
 
 
 if __name__ == "__main__":

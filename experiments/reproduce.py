@@ -28,14 +28,13 @@ class Entry(NamedTuple):
 
 
 def entries() -> dict[str, Entry]:
-    """The experiments whose yaml has a `place` on the page, by name and in the page's order."""
-    found = {}
+    """The experiments whose yaml gives them a place on the page, by name and in the page's order."""
+    found: dict[str, Entry] = {}
+    base: Any = OmegaConf.load(CONF / "config.yaml")
     for name in names_in(CONF):
         config: Any = OmegaConf.load(CONF / f"experiment/{name}.yaml")
-        if "place" in config:
-            (study,) = (choice for choice in config.defaults if str(choice).startswith("/study/"))
-            shared: Any = OmegaConf.load(CONF / f"{study[1:]}.yaml")
-            found[name] = Entry(shared.study, config.title, config.place)
+        if "page" in config:
+            found[name] = Entry(base.studies[config.page.study], config.title, config.page.place)
     return dict(sorted(found.items(), key=lambda item: item[1].place))
 
 

@@ -14,6 +14,7 @@ from hydra.utils import get_method, instantiate
 from omegaconf import OmegaConf
 
 import chaosjax as cj
+from experiments.jobs import explained
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
@@ -132,6 +133,14 @@ def test_plot_calls_no_other_function_that_a_folder_names(target, own, tmp_path)
     assert done.stderr.startswith(f"error: {target!r} is not called: it is no report in experiments")
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "called").exists()
+
+
+def test_an_error_is_told_with_its_remedy_and_with_its_cause_where_that_adds_something():
+    error = ValueError("the store cannot be read; delete it")
+    error.__cause__ = KeyError("identity")
+    assert explained(error) == "the store cannot be read; delete it ('identity')"
+    error.__cause__ = ValueError("cannot be read")
+    assert explained(error) == "the store cannot be read; delete it"
 
 
 def test_the_example_is_short():
