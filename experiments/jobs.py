@@ -32,14 +32,19 @@ class Jobs(Callback):
             self.failed.append(config.hydra.sweep.subdir)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        folder = Path(config.hydra.sweep.dir)
+        folder, wrong = Path(config.hydra.sweep.dir), []
         if config.together:
             try:
-                instantiate(config.report)(finished_jobs(folder), folder)
+                jobs = finished_jobs(folder)
+                if not jobs:
+                    raise ValueError(f"no job in {folder} has finished, so there is no report")
+                instantiate(config.report)(jobs, folder)
             except Exception as error:
-                sys.exit(f"error: {explained(error)}")
+                wrong.append(explained(error))
         if self.failed:
-            sys.exit(f"error: {len(self.failed)} of {self.count} jobs failed: {', '.join(self.failed)}")
+            wrong.append(f"{len(self.failed)} of {self.count} jobs failed: {', '.join(self.failed)}")
+        if wrong:
+            sys.exit("\n".join(f"error: {line}" for line in wrong))
 
 
 def cause_of(error: BaseException) -> BaseException:

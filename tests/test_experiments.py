@@ -109,6 +109,17 @@ def test_a_job_that_fails_says_what_to_do_stops_no_other_and_is_counted_at_the_e
     assert (folder / "jobs/1/exponent.png").exists()
 
 
+def test_a_report_over_all_jobs_needs_one_that_finished(tmp_path):
+    places = [f"hydra.sweep.dir={tmp_path}", "size=toy"]
+    done = run("run", "experiment=jimenez/mnist", *places, TFDS_DATA_DIR=str(tmp_path / "nothing"))
+    assert done.returncode == 1
+    no_report, failed = done.stderr.splitlines()[-2:]
+    assert no_report == f"error: no job in {tmp_path} has finished, so there is no report"
+    assert failed == "error: 2 of 2 jobs failed: float64, float32"
+    assert done.stderr.count("dataset 'mnist' is not prepared in") == 2
+    assert "Traceback" not in done.stderr
+
+
 def test_a_report_of_ones_own_is_drawn_again_where_its_module_is_named(own):
     folder, _ = own
     job = str(folder / "jobs/1")

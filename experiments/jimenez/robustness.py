@@ -34,8 +34,6 @@ def summarise(
     """
     listed = [case for cases in groups.values() for case in cases]
     order = [case for case in dict.fromkeys([*listed, *datasets]) if case in datasets]
-    if not order:
-        raise ValueError("no case has finished, so there is nothing to report; run them again for the reasons above")
     rows = [_case(datasets[case], share, level, thresholds) for case in order]
     names = xr.DataArray(np.array(order, dtype=object), dims="case", name="case")
     summary = xr.concat(rows, names, coords="minimal", compat="override")
