@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 .PHONY: run test lint bench validate reproduce clean
 
 run: $(INSTALLED)  ## the edge-of-chaos map; ARGS="dataset=iris optimizer=adam run=quick"
-	$(BIN)/python experiments/run.py $(ARGS)
+	$(BIN)/python -m experiments.run $(ARGS)
 
 test: $(INSTALLED) lint  ## lint, types and all tests; ARGS="-k sweep"
 	$(BIN)/python -m pytest $(ARGS)
@@ -20,12 +20,12 @@ bench: $(INSTALLED)  ## throughput, side by side with PyTorch; ARGS=--quick
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
 validate: $(INSTALLED)  ## every estimator against what is known; ARGS="--only series"
-	$(BIN)/python experiments/validate.py $(ARGS)
+	$(BIN)/python -m experiments.validate $(ARGS)
 
 ONLY ?=
 SIZE ?= cpu
-reproduce: $(INSTALLED)  ## every figure of both studies; ONLY=danovski_fig8 SIZE=paper
-	$(BIN)/python experiments/reproduce.py --size "$(SIZE)" --only "$(ONLY)" $(ARGS)
+reproduce: $(INSTALLED)  ## every experiment of both studies; ONLY=danovski/fig8 SIZE=paper
+	$(BIN)/python -m experiments.reproduce --size "$(SIZE)" --only "$(ONLY)" $(ARGS)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "chaosjax needs Python 3.11 or newer; set PYTHON=...")'

@@ -1,23 +1,51 @@
-"""Draws a finished job again from its folder alone: `python experiments/plot.py FOLDER`."""
+"""Draw a finished job or multirun again from its folder alone: `python -m experiments.plot FOLDER`."""
 
+import argparse
+import importlib
 import sys
 from pathlib import Path
+from typing import Any
 
-import xarray as xr
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+import chaosjax
+from experiments._experiment import Experiment
+from experiments._stores import finished_jobs, records_of
 
-def main(folder: Path) -> None:
-    """The report named in the folder's config.yaml, over its sweep.zarr."""
-    config, store = folder / "config.yaml", folder / "sweep.zarr"
-    if not (config.exists() and store.exists()):
-        sys.exit(f"error: {folder} holds no config.yaml and sweep.zarr; give the folder of a finished job")
-    report = instantiate(OmegaConf.load(config).report)
-    report(xr.open_zarr(store, consolidated=False, chunks=None), folder)
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path, help="the folder of a finished job, or of a multirun with one report")
+    parser.add_argument("--module", help="a module of your own whose report the job names, such as mine")
+    given = parser.parse_args()
+    one = (given.folder / "sweep.zarr").exists()
+    configs = sorted(given.folder.glob("config.yaml" if one else "*/config.yaml"))
+    if not configs:
+        sys.exit(f"error: {given.folder} holds no config.yaml and sweep.zarr; give the folder of a finished job")
+    config: Any = OmegaConf.to_container(OmegaConf.load(configs[0]))
+    if not one and not config.get("together"):
+        sys.exit(f"error: {given.folder} is a multirun whose jobs have reports of their own; give the folder of one")
+    chaosjax.configure(x64=bool(config["precision"]["x64"]))
+    settings = config.get("report") or {}
+    report = report_named(str(settings.get("_target_")), given.module)
+    plain = {name: value for name, value in settings.items() if not name.startswith("_")}
+    report(records_of(given.folder) if one else finished_jobs(given.folder), given.folder, **plain)
+
+
+def report_named(target: str, own: str | None = None) -> Experiment:
+    """The report that a stored configuration names, out of `experiments` or of a module named by the user only."""
+    module, _, name = target.rpartition(".")
+    why = ""
+    if module == own or module.split(".")[0] == "experiments":
+        try:
+            report = getattr(importlib.import_module(module), name, None)
+        except ModuleNotFoundError as error:
+            report, why = None, f" ({error})"
+        if isinstance(report, Experiment):
+            return report
+    there = "in experiments, or in the module given by --module"
+    sys.exit(f"error: {target!r} is not called: it is no report {there}{why}")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python experiments/plot.py FOLDER")
-    main(Path(sys.argv[1]))
+    main()

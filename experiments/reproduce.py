@@ -1,6 +1,6 @@
-"""Runs the studies of the two papers and writes docs/reproduction.md from what they stored (`make reproduce`).
+"""Run the experiments of the two studies and write docs/reproduction.md from what they stored (`make reproduce`).
 
-A study that is finished is opened, one that was interrupted goes on; each takes a process of its own.
+An experiment that is finished is opened, one that was interrupted goes on; each takes a process of its own.
 """
 
 import argparse
@@ -9,44 +9,47 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import findings
+from omegaconf import OmegaConf
+
+from experiments import _findings as findings
+from experiments.jobs import CONF, names_in
 
 ROOT = Path(__file__).parents[1]
 
-DANOVSKI = "Danovski, Soriano, Lacasa 2024: Iris"
-JIMENEZ = "Jiménez-González, Soriano, Lacasa 2026: MNIST and beyond"
 
-STUDIES = {
-    "danovski_fig3_4": DANOVSKI,
-    "danovski_fig5": DANOVSKI,
-    "danovski_fig6": DANOVSKI,
-    "danovski_fig7": DANOVSKI,
-    "danovski_fig8": DANOVSKI,
-    "danovski_rates": DANOVSKI,
-    "danovski_l2": DANOVSKI,
-    "danovski_fig9_12": DANOVSKI,
-    "danovski_fig11": DANOVSKI,
-    "danovski_phases": DANOVSKI,
-    "danovski_s2": DANOVSKI,
-    "jimenez_mnist": JIMENEZ,
-    "robustness": JIMENEZ,
-}
-"""The studies by the paper they belong to, in the order of the page; each is a conf/experiment/NAME.yaml."""
+class Entry(NamedTuple):
+    """An experiment on the page: the heading of its study, its own title, and where it stands."""
+
+    study: str
+    title: str
+    place: int
+
+
+def entries() -> dict[str, Entry]:
+    """The experiments whose yaml gives them a place on the page, by name and in the page's order."""
+    found: dict[str, Entry] = {}
+    base: Any = OmegaConf.load(CONF / "config.yaml")
+    for name in names_in(CONF):
+        config: Any = OmegaConf.load(CONF / f"experiment/{name}.yaml")
+        if "page" in config:
+            found[name] = Entry(base.studies[config.page.study], config.title, config.page.place)
+    return dict(sorted(found.items(), key=lambda item: item[1].place))
 
 
 def main() -> None:
+    known = list(entries())
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--only", default="", help=f"studies, separated by commas: {', '.join(STUDIES)}")
+    parser.add_argument("--only", default="", help=f"experiments, separated by commas: {', '.join(known)}")
     parser.add_argument("--size", default="cpu", choices=("toy", "cpu", "paper"), help="which column of `sizes`")
     parser.add_argument("--jobs", type=Path, default=ROOT / "outputs/reproduce", help="where the jobs' folders are")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the page is written")
     given = parser.parse_args()
-    names = [name for name in given.only.split(",") if name] or list(STUDIES)
-    unknown = [name for name in names if name not in STUDIES]
+    names = [name for name in given.only.split(",") if name] or known
+    unknown = [name for name in names if name not in known]
     if unknown:
-        sys.exit(f"error: there is no study {unknown[0]!r}; choose from {', '.join(STUDIES)}")
+        sys.exit(f"error: there is no experiment {unknown[0]!r}; choose from {', '.join(known)}")
     failed = []
     for place, name in enumerate(names, 1):
         folder = given.jobs.resolve() / given.size / name
@@ -57,7 +60,7 @@ def main() -> None:
             done = subprocess.run(command(name, given.size, folder), cwd=ROOT)
         except KeyboardInterrupt:
             sys.exit("stopped; the same command goes on from here")
-        if done.returncode:
+        if done.returncode or not (folder / "findings.json").exists():
             failed.append(name)
             continue
         publish(folder, given.docs / "reproduction" / name)
@@ -68,22 +71,19 @@ def main() -> None:
 
 
 def command(name: str, size: str, folder: Path) -> list[str]:
-    """One study as a job of run.py; its folder is that of the run or of the multirun."""
+    """One experiment as a run; its folder is that of the job or of the multirun."""
     place = [f"hydra.{kind}.dir='{folder}'" for kind in ("run", "sweep")]
-    script = str(ROOT / "experiments/run.py")
-    return [sys.executable, script, f"experiment={name}", f"size={size}", "forecast=true", *place]
+    return [sys.executable, "-m", "experiments.run", f"experiment={name}", f"size={size}", "forecast=true", *place]
 
 
 def recorded(folder: Path) -> dict[str, Any]:
-    """The cost of a study on the page, if it is there."""
+    """The cost of an experiment on the page, if it is there."""
     path = folder / "findings.json"
     return json.loads(path.read_text())["cost"] if path.exists() else {"size": None}
 
 
 def publish(job: Path, folder: Path) -> None:
-    """A job's figures and findings in place of those that the page had."""
-    if not (job / "findings.json").exists():
-        sys.exit(f"error: {job} holds no findings.json: its report failed, see above")
+    """Put a job's figures and findings in place of those that the page had."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for path in (*sorted(job.glob("*.png")), job / "findings.json"):
@@ -91,38 +91,34 @@ def publish(job: Path, folder: Path) -> None:
 
 
 def page(folder: Path) -> str:
-    """The page as markdown, of all studies that have been published."""
-    records = {
-        name: json.loads((folder / name / "findings.json").read_text())
-        for name in STUDIES
-        if (folder / name / "findings.json").exists()
-    }
+    """The page as markdown, of all experiments that have been published."""
+    listed = {name: entry for name, entry in entries().items() if (folder / name / "findings.json").exists()}
+    records = {name: json.loads((folder / name / "findings.json").read_text()) for name in listed}
     lines = [
         "# Reproduction of the two studies",
         "",
-        "Written by `make reproduce` from what the studies stored; no number on it was typed, but those under "
-        "*published*. Sizes: *paper* is the full protocol, *cpu* fits two cores; both stand in each study's yaml under "
-        "`conf/experiment/`. Intervals are 95 %.",
+        "Written by `make reproduce` from what the experiments stored; no number on it was typed, but those under "
+        "*published*. Sizes: *paper* is the full protocol, *cpu* fits two cores; both stand in each experiment's yaml "
+        "under `conf/experiment/`. Intervals are 95 %.",
         "",
         f"A published number is *reproduced* if our interval and the number ± {findings.READING:.0%} (how well a "
         f"printed figure can be read) share a point, *with a difference* if our mean is within {findings.NEAR:.0%}; a "
         "claim in words is if the whole interval bears it out. *Not comparable* says why: there is no published "
         "counterpart, or the interval does not decide.",
         "",
-        *_overview(records),
+        *_overview(listed, records),
     ]
-    for paper in dict.fromkeys(STUDIES.values()):
-        chosen = {name: record for name, record in records.items() if STUDIES[name] == paper}
-        if chosen:
-            lines += [f"## {paper}", ""]
-        for name, record in chosen.items():
-            lines += _section(name, record, sorted((folder / name).glob("*.png")))
+    for study in dict.fromkeys(entry.study for entry in listed.values()):
+        lines += [f"## {study}", ""]
+        for name, entry in listed.items():
+            if entry.study == study:
+                lines += _section(name, entry.title, records[name], sorted((folder / name).glob("*.png")))
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _overview(records: dict[str, Any]) -> list[str]:
-    header = ("study", "size", *findings.VERDICTS, "beyond it", "seconds", "gradient evaluations", "memory")
-    lines = ["| " + " | ".join(header) + " |", "| --- | --- |" + " ---: |" * (len(header) - 2)]
+def _overview(listed: dict[str, Entry], records: dict[str, Any]) -> list[str]:
+    header = ("experiment", "size", *findings.VERDICTS, "beyond it", "seconds", "gradient evaluations", "memory")
+    rows = []
     for name, record in records.items():
         cost = record["cost"]
         verdicts = [finding["verdict"] for finding in record["findings"] if finding["published"] != findings.NOTHING]
@@ -130,22 +126,27 @@ def _overview(records: dict[str, Any]) -> list[str]:
         counts.append(str(len(record["findings"]) - len(verdicts) or ""))
         seconds = f"{cost['seconds'] + cost['compile_seconds']:.0f}"
         memory = f"{cost['peak_bytes'] / 2**30:.1f} GiB"
-        title = f"[{cost['title']}](#{name})"
-        cells = (title, cost["size"], *counts, seconds, f"{cost['gradients']:.2g}", memory)
-        lines.append("| " + " | ".join(cells) + " |")
-    return [*lines, ""]
+        title = f"[{listed[name].title}](#{anchor(name)})"
+        rows.append([title, cost["size"], *counts, seconds, f"{cost['gradients']:.2g}", memory])
+    return [findings.markdown(header, rows, "ll" + "r" * (len(header) - 2)), ""]
 
 
-def _section(name: str, record: dict[str, Any], figures: list[Path]) -> list[str]:
+def anchor(name: str) -> str:
+    """What links to an experiment's section lead to."""
+    return name.replace("/", "_")
+
+
+def _section(name: str, title: str, record: dict[str, Any], figures: list[Path]) -> list[str]:
     cost = record["cost"]
-    lines = [f'### <a id="{name}"></a>{cost["title"]}', ""]
+    lines = [f'### <a id="{anchor(name)}"></a>{title}', ""]
     lines += [f"![{figure.stem}](reproduction/{name}/{figure.name})" for figure in figures]
     lines += ["", *([record["text"].strip(), ""] if record["text"] else [])]
-    lines += ["| figure | quantity | published | ours | verdict |", "| --- | --- | ---: | ---: | --- |"]
+    rows = []
     for finding in record["findings"]:
         note = f" ({finding['note']})" if finding["note"] else ""
         cells = [finding[key].replace("|", "\\|") for key in ("figure", "quantity", "published", "ours")]
-        lines.append("| " + " | ".join((*cells, finding["verdict"] + note)) + " |")
+        rows.append([*cells, finding["verdict"] + note])
+    lines += [findings.markdown(("figure", "quantity", "published", "ours", "verdict"), rows, "llrrl")]
     lines += ["", f"`make reproduce ONLY={name} SIZE={cost['size']}`: {findings.cost_line(cost)}, {cost['date']}.", ""]
     return lines
 

@@ -1,42 +1,66 @@
-"""Runs one study: `python experiments/run.py [group=choice …] [-m]`; see conf/ for the groups."""
+"""Run an experiment: `python -m experiments.run [experiment=NAME] [group=choice …] [-m]`; see conf/ for the groups."""
 
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import hydra
-from forecast import forecast
+import xarray as xr
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+import chaosjax
+from experiments._forecast import forecast
+from experiments._stores import records_of
+from experiments.jobs import cause_of, check_names, explained
+
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
-def main(config: DictConfig) -> None:
-    """Precision first, then the sweep into the job's folder, then its report, if it has one of its own."""
-    folder = Path(HydraConfig.get().runtime.output_dir)
+def main(config: DictConfig) -> str | None:
+    """Run one job; return what made it fail, since a failed job of a multirun does not stop the others."""
+    job = HydraConfig.get()
+    folder, many = Path(job.runtime.output_dir), job.mode == RunMode.MULTIRUN
     try:
-        OmegaConf.save(config, folder / "config.yaml", resolve=True)
         instantiate(config.precision)
-        sweep = instantiate(config.sweep, _partial_=True, _convert_="all")
-        record = OmegaConf.to_container(config, resolve=True)
-        store = folder / "sweep.zarr"
-        if config.forecast and not store.exists():
-            forecast(sweep.keywords)
-        dataset = sweep(store=store, config=record)
-        if "report" in config:
-            instantiate(config.report)(dataset, folder)
+        run(config, folder)
     except KeyboardInterrupt as stop:
-        many = HydraConfig.get().mode == RunMode.MULTIRUN
-        place = f"hydra.sweep.dir={HydraConfig.get().sweep.dir}" if many else f"hydra.run.dir={folder}"
+        place = f"hydra.sweep.dir={job.sweep.dir}" if many else f"hydra.run.dir={folder}"
         sys.exit(f"{stop} (the same command with {place})")
-    except (ValueError, OSError, InstantiationException) as error:
-        cause = error.__cause__ or error
-        if not (config.missing_data == "skip" and isinstance(cause, FileNotFoundError)):
-            sys.exit(f"error: {cause}")
-        print(f"skipped: {cause}", file=sys.stderr)
+    except Exception as error:
+        if config.missing_data == "skip" and isinstance(cause_of(error), FileNotFoundError):
+            print(f"skipped: {explained(error)}", file=sys.stderr)
+            return None
+        message = explained(error)
+        if not many:
+            sys.exit(f"error: {message}")
+        print(f"error: {job.sweep.subdir}: {message}", file=sys.stderr)
+        return message
+    return None
+
+
+def run(config: DictConfig, folder: Path) -> None:
+    """Sweep into a job's folder, then the sweeps that follow from its records, then the report, if it has its own."""
+    OmegaConf.save(config, folder / "config.yaml", resolve=True)
+    report = instantiate(config.report) if config.report and not config.together else None
+    sweep = instantiate(config.sweep, _partial_=True, _convert_="all")
+    store = folder / "sweep.zarr"
+    if config.forecast and not store.exists():
+        forecast(sweep.keywords)
+    dataset = sweep(store=store, config=OmegaConf.to_container(config, resolve=True))
+    if config.after:
+        instantiate(config.after)(dataset, partial(further, folder))
+    if report:
+        report(records_of(folder), folder)
+
+
+def further(folder: Path, name: str, *arguments: Any, **options: Any) -> xr.Dataset:
+    """Run a sweep that follows from a job's records, into a store of its own beside them, or open it."""
+    return chaosjax.sweep(*arguments, store=folder / f"{name}.zarr", resume=True, progress=False, **options)
 
 
 if __name__ == "__main__":
+    check_names(sys.argv[1:])
     main()

@@ -1,4 +1,4 @@
-"""Holds every estimator against exact, dense or published values: `python experiments/validate.py` (`make validate`).
+"""Holds every estimator against exact, dense or published values: `python -m experiments.validate` (`make validate`).
 
 Writes docs/validation.md, or `--out FILE`; `--only NAME …` runs and prints some of the sections.
 """
@@ -11,15 +11,15 @@ from pathlib import Path
 
 import jax
 from rich.console import Console
-from validation.ensembles import ensembles
-from validation.reference_systems import reference_systems
-from validation.rows import Row, table
-from validation.scalar_series import scalar_series
-from validation.statistics import statistics
-from validation.tangent_instruments import tangent_instruments
-from validation.training_maps import training_maps
 
 import chaosjax as cj
+from experiments.validation.ensembles import ensembles
+from experiments.validation.reference_systems import reference_systems
+from experiments.validation.rows import Row, table
+from experiments.validation.scalar_series import scalar_series
+from experiments.validation.statistics import statistics
+from experiments.validation.tangent_instruments import tangent_instruments
+from experiments.validation.training_maps import training_maps
 
 SECTIONS = {
     "systems": (

@@ -1,17 +1,12 @@
 """The main job's summary and figures on a data set whose onset, optimum and exponents are planted."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import xarray as xr
 from labelled import chaotic_transients
 
 from chaosjax import stats
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "experiments"))
-from edge_of_chaos import report, summarise
+from experiments.edge_of_chaos import report, summarise
 
 STEPS, TRANSIENT = 160, 40
 

@@ -1,4 +1,4 @@
-"""Every experiment and study runs at toy size, verdicts follow their rule, and the page says what is stored."""
+"""Every experiment runs at toy size, verdicts follow their rule, and the page says what is stored."""
 
 import json
 import os
@@ -11,32 +11,32 @@ import pytest
 import xarray as xr
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
+from omegaconf import DictConfig
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "experiments"))
-import findings
-import reproduce
-from forecast import forecast
+import chaosjax
+from chaosjax import stats
+from experiments import _findings as findings
+from experiments import claim, number, reproduce
+from experiments._forecast import forecast
+from experiments._stores import finished_jobs, records_of
+from experiments.jobs import CONF, names_in
+from experiments.run import run
 
 ROOT = Path(__file__).parents[1]
-CONF = ROOT / "conf"
-EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml") if path.stem not in reproduce.STUDIES)
-FIGURES = {"noise": {"noise.png"}}
+PUBLISHED = list(reproduce.entries())
+OTHERS = [name for name in names_in(CONF) if name not in PUBLISHED]
+FIGURES = {"noise": {"noise.png"}, "example": {"exponent.png"}}
 TOY = ["run.steps=40", "run.learning_rates=2", "run.seeds=2", "run.sharpness_every=20", "sweep.cells_per_batch=2"]
 
-IN_ONE_PROGRAM = [name for name in reproduce.STUDIES if name not in ("jimenez_mnist", "robustness", "danovski_s2")]
+IN_ONE_PROGRAM = [name for name in PUBLISHED if name not in ("jimenez/mnist", "jimenez/robustness", "danovski/s2")]
 
 
-def job(folder: Path, *overrides: str):
-    """What run.py does, in this process and its precision."""
+def job(folder: Path, *overrides: str) -> DictConfig:
+    """What `experiments.run` does, in this process and its precision."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("config", [*overrides, "size=toy"], return_hydra_config=True)
-    callbacks = config.hydra.callbacks
-    OmegaConf.set_struct(config, False)
-    del config.hydra
-    sweep = instantiate(config.sweep, _partial_=True, _convert_="all", progress=False)
-    record = OmegaConf.to_container(config, resolve=True)
-    return config, callbacks, sweep, sweep(store=folder / "sweep.zarr", config=record)
+        config = compose("config", [*overrides, "size=toy"])
+    run(config, folder)
+    return config
 
 
 def check(folder: Path) -> dict:
@@ -51,91 +51,100 @@ def check(folder: Path) -> dict:
     return record
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize("experiment", OTHERS)
 def test_an_experiment_at_toy_size(experiment, tmp_path, request):
     needs = ["model.widths=[8,8,8]"] if experiment == "deep" else []
     if experiment == "mnist":
         request.getfixturevalue("tfds_dir")
         needs = ["dataset.train_samples=100", "dataset.test_samples=50"]
-    if experiment != "iris":  # one is enough: it takes most of the compilation
+    if experiment not in ("iris", "example"):  # one is enough: it takes most of the compilation
         needs.append("~probes.sharpness")
-    config, _, _, dataset = job(tmp_path, f"experiment={experiment}", *TOY, *needs)
-    instantiate(config.report)(dataset, tmp_path)
+    job(tmp_path, f"experiment={experiment}", *TOY, *needs)
     figures = FIGURES.get(experiment, {"edge_of_chaos.png", "divergence.png"})
     assert {path.name for path in tmp_path.iterdir()} >= {"sweep.zarr", "summary.zarr", "table.txt"} | figures
-    ds = xr.open_zarr(tmp_path / "sweep.zarr", consolidated=False)
+    ds = records_of(tmp_path)
     assert ds.sizes["time"] == 41
     assert bool(ds.loss.isel(learning_rate=0).notnull().all())
     assert ds.attrs["config"]["run"]["steps"] == 40
     assert len(ds.attrs["identity"]["system"]["dataset"]["checksum"]) == 64
 
 
-@pytest.mark.parametrize("study", IN_ONE_PROGRAM)
-def test_a_study_at_toy_size(study, tmp_path):
-    config, _, sweep, dataset = job(tmp_path, f"experiment={study}")
-    instantiate(config.report)(dataset, tmp_path)
+@pytest.mark.parametrize("experiment", IN_ONE_PROGRAM)
+def test_an_experiment_of_the_studies_at_toy_size(experiment, tmp_path):
+    config = job(tmp_path, f"experiment={experiment}")
     cost = check(tmp_path)["cost"]
+    dataset = xr.open_zarr(tmp_path / "sweep.zarr", consolidated=False)
     copies = dataset["distance"].sizes["copy"] if "distance" in dataset else 0
     assert cost["gradients"] == dataset["diverged_at"].size * config.run.steps * (1 + copies)
-    assert forecast(sweep.keywords) > 0
+    assert forecast(instantiate(config.sweep, _partial_=True, _convert_="all").keywords) > 0
+    assert ("after" in config and config.after is not None) == (len(list(tmp_path.glob("*.zarr"))) > 2)
+
+
+def test_a_report_runs_no_sweep(tmp_path, monkeypatch):
+    """Also where the experiment has further sweeps: their records are read."""
+    config = job(tmp_path, "experiment=danovski/phases")
+    monkeypatch.setattr(chaosjax, "sweep", None)
+    before = (tmp_path / "findings.json").read_text()
+    instantiate(config.report)(records_of(tmp_path), tmp_path)
+    assert (tmp_path / "findings.json").read_text() == before
 
 
 def test_robustness_over_two_cases(tmp_path):
-    datasets = {}
     for case in ("digits", "iris"):
         (tmp_path / case).mkdir()
-        _, callbacks, _, datasets[case] = job(tmp_path / case, "experiment=robustness", f"case={case}")
-    instantiate(callbacks.collect.report)(datasets, tmp_path)
+        config = job(tmp_path / case, "experiment=jimenez/robustness", f"case={case}")
+    instantiate(config.report)(finished_jobs(tmp_path), tmp_path)
     check(tmp_path)
 
 
 def reproduced(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(ROOT / "experiments/reproduce.py"), *arguments],
+        [sys.executable, "-m", "experiments.reproduce", *arguments],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         env={**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
     )
 
 
-def test_one_study_by_the_command_and_the_page(tmp_path):
+def test_one_experiment_by_the_command_and_the_page(tmp_path):
     places = ["--jobs", str(tmp_path / "jobs"), "--docs", str(tmp_path / "docs")]
-    done = reproduced("--only", "danovski_fig5", "--size", "toy", *places)
+    done = reproduced("--only", "danovski/fig5", "--size", "toy", *places)
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "docs/reproduction.md").read_text()
-    assert "reproduction/danovski_fig5/fig5.png" in page
+    assert "reproduction/danovski/fig5/fig5.png" in page
     assert "SIZE=toy`: 2 cells, 200 gradient evaluations" in page
-    finished = xr.open_zarr(tmp_path / "jobs/toy/danovski_fig5/sweep.zarr", consolidated=False).attrs["finished"]
-    again = reproduced("--only", "danovski_fig5", "--size", "toy", *places)
+    finished = xr.open_zarr(tmp_path / "jobs/toy/danovski/fig5/sweep.zarr", consolidated=False).attrs["finished"]
+    again = reproduced("--only", "danovski/fig5", "--size", "toy", *places)
     assert again.returncode == 0, again.stderr
-    stored = xr.open_zarr(tmp_path / "jobs/toy/danovski_fig5/sweep.zarr", consolidated=False).attrs["finished"]
+    stored = xr.open_zarr(tmp_path / "jobs/toy/danovski/fig5/sweep.zarr", consolidated=False).attrs["finished"]
     assert stored == finished  # opened, not run again
 
 
-def test_the_mnist_studies_by_the_command(tmp_path, tfds_dir):
+def test_the_mnist_experiments_by_the_command(tmp_path, tfds_dir):
     places = ["--jobs", str(tmp_path / "jobs"), "--docs", str(tmp_path)]
-    done = reproduced("--only", "jimenez_mnist,danovski_s2", "--size", "toy", *places)
+    done = reproduced("--only", "jimenez/mnist,danovski/s2", "--size", "toy", *places)
     assert done.returncode == 0, done.stderr
-    for study in ("jimenez_mnist", "danovski_s2"):
-        check(tmp_path / "jobs/toy" / study)
-    float32 = xr.open_zarr(tmp_path / "jobs/toy/jimenez_mnist/float32/sweep.zarr", consolidated=False)
+    for experiment in ("jimenez/mnist", "danovski/s2"):
+        check(tmp_path / "jobs/toy" / experiment)
+    float32 = xr.open_zarr(tmp_path / "jobs/toy/jimenez/mnist/float32/sweep.zarr", consolidated=False)
     assert float32["growth"].dtype == np.float32
 
 
-def test_a_study_that_fails_is_named_and_the_others_are_written(tmp_path):
+def test_an_experiment_that_fails_is_named_and_the_others_are_written(tmp_path):
     places = ["--jobs", str(tmp_path / "jobs"), "--docs", str(tmp_path)]
-    (tmp_path / "jobs/toy/danovski_fig5").mkdir(parents=True)
-    (tmp_path / "jobs/toy/danovski_fig5/sweep.zarr").write_text("not a store")
-    done = reproduced("--only", "danovski_fig5", "--size", "toy", *places)
+    (tmp_path / "jobs/toy/danovski/fig5").mkdir(parents=True)
+    (tmp_path / "jobs/toy/danovski/fig5/sweep.zarr").write_text("not a store")
+    done = reproduced("--only", "danovski/fig5", "--size", "toy", *places)
     assert done.returncode == 1
-    assert "error: danovski_fig5 did not finish" in done.stderr
+    assert "error: danovski/fig5 did not finish" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_an_unknown_study_is_refused_with_the_list():
-    done = reproduced("--only", "danovski_fig88")
+def test_an_unknown_experiment_is_refused_with_the_list():
+    done = reproduced("--only", "danovski/fig88")
     assert done.returncode == 1
-    assert "no study 'danovski_fig88'; choose from danovski_fig3_4" in done.stderr
+    assert "no experiment 'danovski/fig88'; choose from danovski/fig3_4" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -150,22 +159,20 @@ def test_an_unknown_study_is_refused_with_the_list():
     ],
 )
 def test_the_verdict_on_a_number(value, low, high, verdict):
-    assert findings.number("1", "λ", 0.3, value, low, high).verdict == verdict
+    assert number("1", "λ", 0.3, stats.interval(value, low, high)).verdict == verdict
 
 
 def test_the_verdict_on_a_claim_and_what_an_interval_decides():
-    part = xr.Dataset({"estimate": 0.5, "low": 0.4, "high": 0.6})
-    assert [findings.above(part, bound) for bound in (0.3, 0.5, 0.7)] == [True, None, False]
-    assert [findings.below(part, bound) for bound in (0.3, 0.5, 0.7)] == [False, None, True]
-    verdicts = [
-        findings.claim("1", "c", "p", "o", *rest).verdict for rest in ((True,), (True, "but"), (False,), (None,))
-    ]
+    part = stats.interval(0.5, 0.4, 0.6)
+    assert [stats.above(part, bound) for bound in (0.3, 0.5, 0.7)] == [True, None, False]
+    assert [stats.below(part, bound) for bound in (0.3, 0.5, 0.7)] == [False, None, True]
+    verdicts = [claim("1", "c", "p", "o", *rest).verdict for rest in ((True,), (True, "but"), (False,), (None,))]
     assert verdicts == [findings.REPRODUCED, findings.DIFFERENT, findings.NOT_REPRODUCED, findings.NOT_COMPARABLE]
 
 
-def test_a_long_study_is_announced(tmp_path, capsys):
+def test_a_long_sweep_is_announced(tmp_path, capsys):
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("config", ["experiment=danovski_fig8", "size=toy"])
+        config = compose("config", ["experiment=danovski/fig8", "size=toy"])
     sweep = instantiate(config.sweep, _partial_=True, _convert_="all")
     seconds = forecast(sweep.keywords, long_seconds=0.0)
     members = 1 + 5 + 2

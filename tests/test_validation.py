@@ -1,20 +1,15 @@
 """What `make validate` writes, and the parts of it that are exact at any size."""
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "experiments"))
-
-import validate  # noqa: E402
-from validation.reference_systems import Protocol, spectrum_of  # noqa: E402
-from validation.rows import Row, table  # noqa: E402
-from validation.training_maps import against_dense  # noqa: E402
-
-import chaosjax as cj  # noqa: E402
+import chaosjax as cj
+from experiments import validate
+from experiments.validation.reference_systems import Protocol, spectrum_of
+from experiments.validation.rows import Row, table
+from experiments.validation.training_maps import against_dense
 
 ROW = Row("henon", "λ1", 0.42, 1e-3, 0.4, 0.05, True, 1000, 2.0)
 

@@ -43,5 +43,5 @@ def main(
 if __name__ == "__main__":
     cj.configure(x64=True)  # first of all: float64
     found = cj.stats.mean_interval(main(str(Path(__file__).with_suffix(".png"))).sel(r=4))
-    low, value, high = float(found.low), float(found.estimate), float(found.high)
+    value, low, high = map(float, cj.stats.bounds(found))
     print(f"r = 4: λ = {value:.5f}, 95 % in {low:.5f} to {high:.5f}; exact: {np.log(2):.5f}")

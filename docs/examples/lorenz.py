@@ -40,7 +40,7 @@ def main(out: str = "lorenz.png", seeds: int = 8, steps: int = 100_000, transien
     panels["lower"].set(ylabel="λ₃ (nats/time)", xlabel="units of time averaged over")
     figure.savefig(out, dpi=90)
     plt.close(figure)
-    return found
+    return found.assign(exponents=cj.stats.bounds(found.exponents)[0])
 
 
 if __name__ == "__main__":
@@ -48,6 +48,5 @@ if __name__ == "__main__":
     spectrum = main(str(Path(__file__).with_suffix(".png")))
     for name in ("exponents", "sum", "kaplan_yorke"):
         found = cj.stats.mean_interval(spectrum[name])
-        print(
-            f"{name}: {found.estimate.values.round(5)} in {found.low.values.round(5)} to {found.high.values.round(5)}"
-        )
+        value, low, high = (part.values.round(5) for part in cj.stats.bounds(found))
+        print(f"{name}: {value} in {low} to {high}")

@@ -41,8 +41,9 @@ def main(
             for drop_at in ds.drop_at.values:
                 name = {0: f"{SMALL:g} throughout", steps: "no drop"}.get(drop_at, f"drop at {drop_at:g}")
                 mean = cj.stats.mean_interval(values.sel(learning_rate=eta, drop_at=drop_at))  # over seeds
-                ax.plot(mean.time, mean.estimate, linewidth=1.2, label=name)
-                ax.fill_between(mean.time, mean.low, mean.high, alpha=0.2, linewidth=0)
+                value, low, high = cj.stats.bounds(mean)
+                ax.plot(mean.time, value, linewidth=1.2, label=name)
+                ax.fill_between(mean.time, low, high, alpha=0.2, linewidth=0)
     for top, bottom, eta in zip(rows[0], rows[2], ds.learning_rate.values, strict=True):
         top.set(title=f"η = {eta:g} until the drop, then {SMALL:g}", yscale="log")
         bottom.set_xlabel("time t (steps)")
@@ -57,5 +58,5 @@ if __name__ == "__main__":
     ds = main(str(Path(__file__).with_suffix(".png")))
     for against in ds.drop_at.values[[0, -1]]:  # of the same seeds
         gain = (ds.accuracy - ds.accuracy.sel(drop_at=against)).drop_sel(drop_at=against).sel(time=[50, 100, 200])
-        table = cj.stats.mean_interval(gain).to_dataframe().round(3)
+        table = cj.stats.mean_interval(gain).to_dataset("bound").to_dataframe().round(3)
         print(f"Accuracy beyond that of drop_at={against:g}:", table, sep="\n")

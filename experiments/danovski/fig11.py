@@ -2,45 +2,33 @@
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
-import findings
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 from scipy.stats import linregress
 
 from chaosjax import series, stats
-
-SIGNIFICANT = 0.05
-"""The study's bound on the p-value of a fit."""
+from experiments import Experiment, Finding, beyond, claim, panels
 
 
-TEXT = """\
-Kantz' method with the study's settings on the later half of each run: one dimension, neighbours within the given
-radius, the window with the best p-value. A run that has locked to a cycle has neighbours that do not part, and
-exponent 0. Where neighbours part within fewer steps than the shortest window, the fit averages growth and
-saturation, and falls below the tangent's exponent."""
-
-
-def report(
-    dataset: xr.Dataset, folder: Path, references: int, radius: float, horizon: int, window_ends: Sequence[int]
-) -> None:
-    """Writes fig11.png, findings.json and the table.
+def summarise(
+    dataset: xr.Dataset, references: int, radius: float, horizon: int, window_ends: Sequence[int], significant: float
+) -> xr.Dataset:
+    """Fit Kantz' exponent to the later half of each loss series, beside the tangent's of the same steps.
 
     Args:
         references, radius, horizon: the arguments of `series.kantz_curves`, dimension 1.
         window_ends: last steps of the fits from step 0; the one with the smallest p-value counts, as in the study.
+        significant: the study's bound on the p-value of a fit.
     """
-    dataset = dataset.load().squeeze("learning_rate")
     time = dataset["time"].values
-    late = dataset.isel(time=slice(len(time) // 2, None))
+    late = dataset["loss"].isel(time=slice(len(time) // 2, None))
     follow = partial(series.kantz_curves, dimension=1, radius=radius, horizon=horizon, references=references)
-    curves = series.apply(follow, late["loss"])["value"].rename(value_0="reference", value_1="step")
-    fits = fitted(curves, window_ends)
-    fits["tangent"] = stats.finite_time_exponents(dataset["growth"].isel(exponent=0), start=int(late["time"][0]))
-    figure(curves, fits).savefig(folder / "fig11.png", dpi=150)
-    findings.save(folder, found(fits, dataset), findings.cost(dataset), TEXT)
+    curves = series.apply(follow, late)["value"].rename(value_0="reference", value_1="step")
+    growth = stats.first_exponent(dataset["growth"])
+    tangent = stats.finite_time_exponents(growth, start=int(late["time"][0]))
+    return fitted(curves, window_ends).assign(tangent=tangent, curves=curves)
 
 
 def fitted(curves: xr.DataArray, ends: Sequence[int]) -> xr.Dataset:
@@ -60,48 +48,56 @@ def fitted(curves: xr.DataArray, ends: Sequence[int]) -> xr.Dataset:
         finite = curve.values[:, : len(steps)] @ centred / (centred @ centred)
         cells.append((slopes[best], p_values[best], ends[best], finite))
     slope, p, end, finite = (np.array(part) for part in zip(*cells, strict=True))
-    fits = xr.Dataset(
-        {"exponent": ("seed", slope), "p": ("seed", p), "end": ("seed", end), "finite": (("seed", "reference"), finite)}
+    return xr.Dataset(
+        {
+            "exponent": ("seed", slope),
+            "p": ("seed", p),
+            "end": ("seed", end),
+            "usable": ("seed", usable.values),
+            "finite": (("seed", "reference"), finite),
+        }
     )
-    return fits.assign(usable=("seed", usable.values))
 
 
-def found(fits: xr.Dataset, dataset: xr.Dataset) -> list[findings.Finding]:
-    kept = fits["exponent"].where(fits["p"] <= SIGNIFICANT)
+def findings(summary: xr.Dataset, dataset: xr.Dataset) -> list[Finding]:
+    bound, tangent = summary.attrs["significant"], summary["tangent"]
+    kept = summary["exponent"].where(summary["p"] <= bound)
     exponent = stats.mean_interval(kept, skipna=True)
-    positive = stats.fraction(fits["finite"].where(fits["usable"]).mean("reference") > 0)
-    tangent = stats.mean_interval(fits["tangent"])
-    same = stats.mean_interval(fits["tangent"].where(kept.notnull()), skipna=True)
-    chaotic = stats.fraction(fits["tangent"] > 0.01)
-    of = f"{int(kept.notnull().sum())} of {dataset.sizes['seed']}"
+    positive = stats.fraction(summary["finite"].where(summary["usable"]).mean("reference") > 0)
+    same = stats.mean_interval(tangent.where(kept.notnull()), skipna=True)
+    of = f"{int(kept.notnull().sum())} of {kept.sizes['seed']}"
+    every, chaotic = stats.mean_interval(tangent), stats.fraction(tangent > 0.01)
     return [
-        findings.claim(
-            "11", f"a positive exponent from the loss alone ({of} cells with p ≤ {SIGNIFICANT})", "positive",
-            findings.shown(exponent, unit=" nats/step"), findings.above(exponent, 0.0),
+        claim(
+            "11", f"a positive exponent from the loss alone ({of} cells with p ≤ {bound:g})", "positive",
+            exponent, stats.above(exponent, 0.0), unit="nats/step",
         ),
-        findings.beyond("11", "tangent exponent of the same cells and steps", findings.shown(same, unit=" nats/step")),
-        findings.beyond("11", "tangent exponent, all cells", findings.shown(tangent, unit=" nats/step")),
-        findings.beyond("11", "cells with a tangent exponent above 0.01", findings.shown(chaotic)),
-        findings.beyond("11", "cells whose mean finite exponent is positive", findings.shown(positive)),
+        beyond("11", "tangent exponent of the same cells and steps", same, unit="nats/step"),
+        beyond("11", "tangent exponent, all cells", every, unit="nats/step"),
+        beyond("11", "cells with a tangent exponent above 0.01", chaotic),
+        beyond("11", "cells whose mean finite exponent is positive", positive),
     ]  # fmt: skip
 
 
-def figure(curves: xr.DataArray, fits: xr.Dataset) -> Figure:
-    figure = Figure(figsize=(11, 3.6), layout="constrained")
-    left, middle, right = figure.subplots(1, 3)
+def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:
+    figure, (left, middle, right) = panels(1, 3, (11, 3.6))
+    curves = summary["curves"]
     steps = np.arange(curves.sizes["step"])
     for curve in curves.mean("reference"):
         left.plot(steps, curve, linewidth=0.8)
-    left.set(xlabel="steps k", ylabel="mean log distance of neighbours S(k)", title="a line an initialisation")
-    finite = fits["finite"].values
+    left.set(xlabel="steps k", ylabel="mean log distance of neighbours S(k)", title="one line per initialisation")
+    finite = summary["finite"].values
     finite = finite[np.isfinite(finite)]
     middle.hist(finite, 60, density=True, histtype="step")
     middle.axvline(0, color="black", linewidth=0.5)
     middle.set(xlabel="finite exponent Λ of a reference point (nats/step)", ylabel="probability density")
-    right.plot(fits["tangent"], fits["exponent"], "o", markersize=4)
-    ends = np.array([np.nanmin(fits["tangent"]), np.nanmax(fits["tangent"])])
+    right.plot(summary["tangent"], summary["exponent"], "o", markersize=4)
+    ends = np.array([np.nanmin(summary["tangent"]), np.nanmax(summary["tangent"])])
     right.plot(ends, ends, "k--", linewidth=0.7, label="equal")
     right.set(xlabel="tangent exponent (nats/step)", ylabel="Kantz' exponent of the loss (nats/step)")
     right.legend(fontsize="x-small")
     figure.suptitle("Iris, η = 5, later half of the run", fontsize="small")
-    return figure
+    return {"fig11": figure}
+
+
+report = Experiment(summarise, figures, findings, squeeze="learning_rate")

@@ -1,13 +1,12 @@
 """Figures 3 and 4: how perturbations travel at η = 0.01, and that it does not depend on their size."""
 
-from pathlib import Path
+from collections.abc import Mapping
 
-import drawing
-import findings
 import xarray as xr
 from matplotlib.figure import Figure
 
 from chaosjax import stats
+from experiments import Experiment, Finding, beyond, claim, colours, panels
 
 REFERENCE = 1e-8
 """The radius of figure 3, with which the others are compared."""
@@ -19,57 +18,56 @@ ALIKE = 0.1
 """Two curves of ln d(t)/d(0) are alike if they are nowhere further apart, in nats."""
 
 
-TEXT = """\
-Figure 3: distances of the copies of one initialisation, beside the loss. Figure 4: the same relative to its start,
-for every radius. As long as copies are close their course is that of the linearised map, whatever the radius; at
-the smallest ε rounding tells the curves apart, at the largest nonlinearity (right)."""
+def summarise(dataset: xr.Dataset, published: Mapping[str, float]) -> xr.Dataset:
+    """Reduce distances to `relative`, ln d(t)/d(0) as mean over copies, and `apart`, its largest gap to `REFERENCE`.
 
-
-def report(dataset: xr.Dataset, folder: Path) -> None:
-    """Writes fig3.png, fig4.png, findings.json and the table."""
-    dataset = dataset.load().squeeze("learning_rate")
-    logarithm = xr.ufuncs.log(dataset["distance"].mean("copy", skipna=False))
+    Args:
+        published: `alike_up_to`, the largest radius whose curves are alike.
+    """
+    logarithm = xr.ufuncs.log(stats.mean_over_copies(dataset["distance"]))
     relative = logarithm - logarithm.isel(time=0)
     apart = abs(relative - relative.sel(radius=REFERENCE, method="nearest")).max("time")
-    figure3(dataset.sel(radius=REFERENCE, method="nearest")).savefig(folder / "fig3.png", dpi=150)
-    figure4(relative, apart).savefig(folder / "fig4.png", dpi=150)
-    findings.save(folder, found(dataset, relative, apart), findings.cost(dataset), TEXT)
+    return xr.Dataset({"relative": relative, "apart": apart})
 
 
-def found(dataset: xr.Dataset, relative: xr.DataArray, apart: xr.DataArray) -> list[findings.Finding]:
-    one = dataset.sel(radius=REFERENCE, method="nearest")
+def findings(summary: xr.Dataset, dataset: xr.Dataset) -> list[Finding]:
+    one, apart = dataset.sel(radius=REFERENCE, method="nearest"), summary["apart"]
     kept = stats.fraction(stats.exponential_window(one["distance"])["kept"])
-    curve = relative.sel(radius=REFERENCE, method="nearest")
+    curve = summary["relative"].sel(radius=REFERENCE, method="nearest")
     rises = (curve - curve.cumulative("time").min()).max("time") > MOVED
     falls = (curve.cumulative("time").max() - curve).max("time") > MOVED
     turns = stats.fraction(rises & falls)
-    exponent = stats.mean_interval(stats.finite_time_exponents(one["growth"].isel(exponent=0)))
+    exponent = stats.mean_interval(stats.finite_time_exponents(stats.first_exponent(one["growth"])))
     largest = stats.mean_interval(xr.ufuncs.exp(curve.max("time")))
     alike = (apart <= ALIKE).all("seed")
     widest = float(apart["radius"].where(alike).max())
     return [
-        findings.claim(
+        claim(
             "3", "d(t) does not grow exponentially: cells with R² > 0.9 and Λ > 0.05", "none",
-            findings.shown(kept), bool(kept["estimate"] == 0),
+            kept, bool(kept.sel(bound="estimate") == 0),
         ),
-        findings.claim(
+        claim(
             "3", f"d(t) is not monotone: cells in which it rises and falls by {MOVED:.0%}", "all shown",
-            findings.shown(turns), findings.above(turns, 0.5),
-            "" if turns["estimate"] == 1 else "not in every cell",
+            turns, stats.above(turns, 0.5),
+            "" if turns.sel(bound="estimate") == 1 else "not in every cell",
         ),
-        findings.claim(
+        claim(
             "4", f"alike for every ε: largest ε with curves within {ALIKE:g} nats of ε = {REFERENCE:g}",
-            f"{1e-2:g}", f"{widest:g}", bool(widest >= 1e-6),
+            f"{summary.attrs['published']['alike_up_to']:g}", f"{widest:g}", bool(widest >= 1e-6),
             "" if bool(alike.all()) else f"larger ε part, by up to {float(apart.max()):.2g} nats",
         ),
-        findings.beyond("3", "largest d(t)/d(0)", findings.shown(largest)),
-        findings.beyond("3", "tangent exponent of the whole run", findings.shown(exponent, unit=" nats/step")),
+        beyond("3", "largest d(t)/d(0)", largest),
+        beyond("3", "tangent exponent of the whole run", exponent, unit="nats/step"),
     ]  # fmt: skip
 
 
+def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:
+    one = dataset.sel(radius=REFERENCE, method="nearest")
+    return {"fig3": figure3(one), "fig4": figure4(summary["relative"], summary["apart"])}
+
+
 def figure3(dataset: xr.Dataset) -> Figure:
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = panels(1, 2, (9, 3.6))
     time = dataset["time"]
     for line in dataset["distance"].isel(seed=0).transpose("copy", "time"):
         left.plot(time, line, linewidth=0.7)
@@ -87,15 +85,13 @@ def figure3(dataset: xr.Dataset) -> Figure:
 
 
 def figure4(relative: xr.DataArray, apart: xr.DataArray) -> Figure:
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    colours = drawing.colours(relative.sizes["radius"])
-    for colour, radius in zip(colours, relative["radius"].values, strict=True):
+    figure, (left, right) = panels(1, 2, (9, 3.6))
+    for colour, radius in zip(colours(relative.sizes["radius"]), relative["radius"].values, strict=True):
         curves = xr.ufuncs.exp(relative.sel(radius=radius).transpose("seed", "time"))
         left.plot(relative["time"], curves.T, color=colour, linewidth=0.7)
         left.plot([], [], color=colour, label=f"ε = {radius:g}")
     left.set(xlabel="time t (steps)", ylabel="d(t) / d(0), mean over perturbations")
-    left.set_title("a line an initialisation and radius", fontsize="small")
+    left.set_title("one line per initialisation and radius", fontsize="small")
     left.legend(fontsize="x-small")
     right.plot(relative["radius"], apart.transpose("radius", "seed"), "o", color="tab:blue", markersize=3)
     right.axhline(ALIKE, color="black", linewidth=0.7, linestyle="--", label=f"{ALIKE:g} nats")
@@ -104,3 +100,6 @@ def figure4(relative: xr.DataArray, apart: xr.DataArray) -> Figure:
     right.legend(fontsize="x-small")
     figure.suptitle("Iris, η = 0.01", fontsize="small")
     return figure
+
+
+report = Experiment(summarise, figures, findings, squeeze="learning_rate")

@@ -1,67 +1,44 @@
 """Figure 5: the net displacement of each weight against the distance it travelled, and its importance."""
 
-from pathlib import Path
-
-import findings
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
 from chaosjax import stats
+from experiments import Experiment, Finding, beyond, claim, panels
 
 STRAIGHT = 0.3
 """A mean displacement below this part of the mean size of a displacement is no drift."""
 
 
-TEXT = """\
-Each point is a parameter of a network. On the dashed lines are those that never turned back; displacements of both
-signs alike mean that there is no drift. The colour, and the panel on the right, is what the loss says of a
-parameter: how much it changes without it."""
+def summarise(dataset: xr.Dataset) -> xr.Dataset:
+    """Take the state at the end: `travel_displacement`, `travel_distance` and `importance` of each weight."""
+    return dataset[["travel_displacement", "travel_distance", "importance"]].isel(time=-1)
 
 
-def report(dataset: xr.Dataset, folder: Path) -> None:
-    """Writes fig5.png, findings.json and the table."""
-    end = dataset.load().squeeze("learning_rate").isel(time=-1)
-    figure(end).savefig(folder / "fig5.png", dpi=150)
-    findings.save(folder, found(end), findings.cost(dataset), TEXT)
-
-
-def found(dataset: xr.Dataset) -> list[findings.Finding]:
-    displacement, distance = abs(dataset["travel_displacement"]), dataset["travel_distance"]
+def findings(summary: xr.Dataset, dataset: xr.Dataset) -> list[Finding]:
+    displacement, distance = abs(summary["travel_displacement"]), summary["travel_distance"]
     r2 = stats.mean_interval(xr.corr(displacement, distance, "weight") ** 2)
     straight = stats.mean_interval((displacement / distance).median("weight"))
-    drift = dataset["travel_displacement"].mean("weight") / displacement.mean("weight")
-    drift = stats.mean_interval(drift)
+    drift = stats.mean_interval(summary["travel_displacement"].mean("weight") / displacement.mean("weight"))
     matters, moved = (
-        xr.apply_ufunc(rankdata, part, kwargs={"axis": -1}) for part in (_importance(dataset), displacement)
+        xr.apply_ufunc(rankdata, part, kwargs={"axis": -1}) for part in (abs(summary["importance"]), displacement)
     )
     related = stats.mean_interval(xr.corr(matters, moved, "weight"))
+    small = stats.below(drift, STRAIGHT) and stats.above(drift, -STRAIGHT)
     return [
-        findings.claim(
-            "5", "|Δw| against Dw is linear: R² over the weights", "linear", findings.shown(r2), findings.above(r2, 0.8)
-        ),
-        findings.claim(
-            "5",
-            "no drift: mean Δw over mean |Δw|",
-            "none",
-            findings.shown(drift),
-            findings.below(drift, STRAIGHT) and findings.above(drift, -STRAIGHT),
-        ),
-        findings.beyond("5", "straightness |Δw| / Dw, median over the weights", findings.shown(straight)),
-        findings.beyond("5", "rank correlation of |importance| and |Δw|", findings.shown(related)),
+        claim("5", "|Δw| against Dw is linear: R² over the weights", "linear", r2, stats.above(r2, 0.8)),
+        claim("5", "no drift: mean Δw over mean |Δw|", "none", drift, small),
+        beyond("5", "straightness |Δw| / Dw, median over the weights", straight),
+        beyond("5", "rank correlation of |importance| and |Δw|", related),
     ]
 
 
-def _importance(dataset: xr.Dataset) -> xr.DataArray:
-    return abs(dataset["importance"])
-
-
-def figure(dataset: xr.Dataset) -> Figure:
-    figure = Figure(figsize=(9, 3.8), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    cells = [np.asarray(part).ravel() for part in (dataset["travel_distance"], dataset["travel_displacement"])]
-    importance = np.asarray(_importance(dataset)).ravel()
+def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:
+    figure, (left, right) = panels(1, 2, (9, 3.8))
+    cells = [np.asarray(part).ravel() for part in (summary["travel_distance"], summary["travel_displacement"])]
+    importance = np.abs(summary["importance"].values).ravel()
     shade = np.log10(np.maximum(importance, 1e-6))
     drawn = left.scatter(*cells, c=shade, s=6, cmap="viridis")
     end = max(cells[0])
@@ -73,9 +50,10 @@ def figure(dataset: xr.Dataset) -> Figure:
     right.scatter(np.maximum(importance, 1e-6), np.abs(cells[1]), s=6)
     right.set(xscale="log", yscale="log", xlabel="|loss change when the weight is 0| (nats; least shown 1e-6)")
     right.set_ylabel("|Δw|")
-    seeds, time = dataset.sizes["seed"], int(dataset["time"])
-    figure.suptitle(
-        f"Iris, η = 0.01, t = {time:,}: {dataset.sizes['weight']} parameters of {seeds} initialisations",
-        fontsize="small",
-    )
-    return figure
+    seeds, weights = summary.sizes["seed"], summary.sizes["weight"]
+    title = f"Iris, η = 0.01, t = {int(summary['time']):,}: {weights} parameters of {seeds} initialisations"
+    figure.suptitle(title, fontsize="small")
+    return {"fig5": figure}
+
+
+report = Experiment(summarise, figures, findings, squeeze="learning_rate")

@@ -1,61 +1,44 @@
 """Figure 6: the distance from a trained state that is perturbed stays, or shrinks slowly."""
 
-from pathlib import Path
-
-import drawing
-import findings
 import xarray as xr
 from matplotlib.figure import Figure
 
 from chaosjax import stats
+from experiments import Experiment, Finding, beyond, claim, colours, panels
 
 FLAT = 0.1
 """A distance is flat if it never grows by more than this much of itself."""
 
 
-TEXT = """\
-A state that has been trained is perturbed, and the distance from then on is drawn relative to its start: a line for
-each initialisation and radius. Where lines of different radii hide each other the course is that of the linearised
-map."""
-
-
-def report(dataset: xr.Dataset, folder: Path) -> None:
-    """Writes fig6.png, findings.json and the table."""
-    dataset = dataset.load().squeeze("learning_rate")
+def summarise(dataset: xr.Dataset) -> xr.Dataset:
+    """Divide the distance, as mean over copies, by that at the time of the perturbation: `relative`, from then on."""
     start = int(dataset["distance"].attrs["start"])
-    distance = dataset["distance"].mean("copy", skipna=False).sel(time=slice(start, None))
-    relative = distance / distance.isel(time=0)
-    figure(relative, dataset).savefig(folder / "fig6.png", dpi=150)
-    findings.save(folder, found(relative), findings.cost(dataset), TEXT)
+    distance = stats.mean_over_copies(dataset["distance"]).sel(time=slice(start, None))
+    return xr.Dataset({"relative": distance / distance.isel(time=0)})
 
 
-def found(relative: xr.DataArray) -> list[findings.Finding]:
-    grown = stats.mean_interval(relative.max("time").max("radius"))
-    end = relative.isel(time=-1).mean("radius")
-    left = stats.mean_interval(end)
+def findings(summary: xr.Dataset, dataset: xr.Dataset) -> list[Finding]:
+    relative = summary["relative"]
+    most, end = relative.max(["time", "radius"]), relative.isel(time=-1).mean("radius")
     steps = int(relative["time"][-1] - relative["time"][0])
     rate = stats.mean_interval(xr.ufuncs.log(end) / steps)
-    flat = stats.fraction(relative.max("time").max("radius") < 1 + FLAT)
+    flat = stats.fraction(most < 1 + FLAT)
     return [
-        findings.claim(
-            "6",
-            f"flat or slowly falling: cells in which d(t) never grows by {FLAT:.0%}",
-            "all shown",
-            findings.shown(flat),
-            findings.above(flat, 0.5),
-            "" if flat["estimate"] == 1 else "not every cell",
+        claim(
+            "6", f"flat or slowly falling: cells in which d(t) never grows by {FLAT:.0%}", "all shown",
+            flat, stats.above(flat, 0.5), "" if flat.sel(bound="estimate") == 1 else "not every cell",
         ),
-        findings.beyond("6", "largest d(t)/d(start)", findings.shown(grown)),
-        findings.beyond("6", f"d/d(start) after {steps:,} steps", findings.shown(left)),
-        findings.beyond("6", "its rate", findings.shown(rate, unit=" nats/step")),
-    ]
+        beyond("6", "largest d(t)/d(start)", stats.mean_interval(most)),
+        beyond("6", f"d/d(start) after {steps:,} steps", stats.mean_interval(end)),
+        beyond("6", "its rate", rate, unit="nats/step"),
+    ]  # fmt: skip
 
 
-def figure(relative: xr.DataArray, dataset: xr.Dataset) -> Figure:
-    figure = Figure(figsize=(6, 3.8), layout="constrained")
-    ax = figure.subplots()
+def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:
+    figure, (ax,) = panels(1, 1, (6, 3.8))
+    relative = summary["relative"]
     radii = relative["radius"].values
-    for colour, radius in zip(drawing.colours(len(radii)), radii, strict=True):
+    for colour, radius in zip(colours(len(radii)), radii, strict=True):
         ax.plot(relative["time"], relative.sel(radius=radius).transpose("time", "seed"), color=colour, linewidth=0.7)
         ax.plot([], [], color=colour, label=f"ε = {radius:g}")
     start = int(relative["time"][0])
@@ -66,4 +49,7 @@ def figure(relative: xr.DataArray, dataset: xr.Dataset) -> Figure:
         f"{dataset.sizes['copy']} perturbations",
         fontsize="small",
     )
-    return figure
+    return {"fig6": figure}
+
+
+report = Experiment(summarise, figures, findings, squeeze="learning_rate")

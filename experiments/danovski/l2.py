@@ -1,76 +1,60 @@
 """L2 regularisation: divergence and exponents against its strength, at the three learning rates of the study."""
 
-from pathlib import Path
-
-import drawing
-import findings
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from chaosjax import stats
-
-FITTED = 200
-"""Steps that the study fits exponential windows to."""
+from chaosjax import plotting, stats
+from experiments import Experiment, Finding, beyond, colours, initialisations, markdown, panels
 
 
-def report(dataset: xr.Dataset, folder: Path) -> None:
-    """Writes l2.png, findings.json and the table."""
-    dataset = dataset.load()
-    summary = summarise(dataset)
-    figure(dataset, summary).savefig(folder / "l2.png", dpi=150)
-    findings.save(folder, found(summary), findings.cost(dataset), text(summary))
+def summarise(dataset: xr.Dataset, fitted: int) -> xr.Dataset:
+    """Average by η and weight decay: the study's fit, the tangent's exponent of the later half, the final loss.
+
+    Args:
+        fitted: steps that the study fits exponential windows to.
+    """
+    fit = stats.exponential_window(dataset["distance"].sel(time=slice(0, fitted)))
+    start = int(dataset["time"][dataset.sizes["time"] // 2])
+    late = stats.finite_time_exponents(stats.first_exponent(dataset["growth"]), start=start)
+    loss = dataset["loss"].isel(time=-1, drop=True)
+    return stats.summarise_exponents(fit).assign(late=stats.mean_interval(late), loss=stats.mean_interval(loss))
 
 
-def summarise(dataset: xr.Dataset) -> xr.Dataset:
-    """By η and weight decay: exponent and kept fraction of the study's fit, and the tangent's of the later half."""
-    fit = stats.exponential_window(dataset["distance"].sel(time=slice(0, FITTED)))
-    time = dataset["time"].values
-    late = stats.finite_time_exponents(dataset["growth"].isel(exponent=0), start=int(time[len(time) // 2]))
-    loss = stats.mean_interval(dataset["loss"].isel(time=-1, drop=True))
-    summary = findings.joined(late=stats.mean_interval(late), loss=loss)
-    return stats.summarise_exponents(fit).merge(summary, compat="no_conflicts")
-
-
-def found(summary: xr.Dataset) -> list[findings.Finding]:
+def findings(summary: xr.Dataset, dataset: xr.Dataset) -> list[Finding]:
     found = []
     for eta in summary["learning_rate"].values:
         row = summary.sel(learning_rate=eta)
-        calm = row["weight_decay"].values[(row["late_high"] < 0).values]
+        late, _, highest = stats.bounds(row["late"])
+        calm = row["weight_decay"].values[(highest < 0).values]
         first = f"{calm[0]:g}" if len(calm) else "none of them"
-        found.append(findings.beyond("L2", f"η = {eta:g}: weight decay from which copies approach in the end", first))
-        bare, most = row.isel(weight_decay=0), row.isel(weight_decay=int(row["late"].argmax("weight_decay")))
+        found.append(beyond("L2", f"η = {eta:g}: weight decay from which copies approach in the end", first))
+        bare, most = row.isel(weight_decay=0), row.isel(weight_decay=int(late.argmax("weight_decay")))
         for part, label in ((bare, "without"), (most, f"largest, at weight decay {float(most['weight_decay']):g}")):
-            late = findings.shown(part, "late", " nats/step")
-            found.append(findings.beyond("L2", f"η = {eta:g}: tangent exponent of the later half, {label}", late))
+            quantity = f"η = {eta:g}: tangent exponent of the later half, {label}"
+            found.append(beyond("L2", quantity, part["late"], unit="nats/step"))
     return found
 
 
-def text(summary: xr.Dataset) -> str:
-    """What L2 does at each learning rate, and the table of all."""
-    lines = [
-        "Weight decay contracts every direction by η·decay a step. Whether training is the calmer for it is another "
-        "question: it also keeps units from saturating, and saturated units are calm (see the phases at η = 5).",
-        "",
-        f"| η | weight decay | kept | λ, all cells, first {FITTED} steps | tangent, later half | final loss |",
-        "| ---: |" + " ---: |" * 5,
-    ]
+def words(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, str]:
+    header = ("η", "weight decay", "kept", f"λ, all cells, first {summary.attrs['fitted']} steps")
+    rows = []
     for eta in summary["learning_rate"].values:
         for decay in summary["weight_decay"].values:
             row = summary.sel(learning_rate=eta, weight_decay=decay)
             names = ("kept_fraction", "unfiltered", "late", "loss")
-            cells = [f"{eta:g}", f"{decay:g}", *(findings.shown(row, name) for name in names)]
-            lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+            rows.append([f"{eta:g}", f"{decay:g}", *(stats.format_interval(row[name]) for name in names)])
+    return {"table": markdown((*header, "tangent, later half", "final loss"), rows)}
 
 
-def figure(dataset: xr.Dataset, summary: xr.Dataset) -> Figure:
+def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:
     etas, decays = dataset["learning_rate"].values, dataset["weight_decay"].values
-    figure = Figure(figsize=(10, 6), layout="constrained")
-    rows = figure.subplots(2, len(etas), squeeze=False)
+    figure, axes = panels(2, len(etas), (10, 6))
+    rows, fitted = axes.reshape(2, -1), summary.attrs["fitted"]
     for ax, eta in zip(rows[0], etas, strict=True):
-        for colour, decay in zip(drawing.colours(len(decays)), decays, strict=True):
-            distance = dataset["distance"].sel(learning_rate=eta, weight_decay=decay).mean("copy", skipna=False)
+        for colour, decay in zip(colours(len(decays)), decays, strict=True):
+            distance = dataset["distance"].sel(learning_rate=eta, weight_decay=decay)
+            distance = stats.mean_over_copies(distance)
             typical = xr.ufuncs.exp(xr.ufuncs.log(distance.where(distance > 0)).mean("seed"))
             ax.plot(distance["time"], typical, color=colour, label=f"weight decay {decay:g}")
         ax.set(yscale="log", xlabel="time t (steps)", title=f"η = {eta:g}")
@@ -79,12 +63,15 @@ def figure(dataset: xr.Dataset, summary: xr.Dataset) -> Figure:
     for ax, eta in zip(rows[1], etas, strict=True):
         part = summary.sel(learning_rate=eta)
         where = np.arange(len(decays))
-        drawing.band(ax, xr.DataArray(where), part, "unfiltered", f"ensemble, straightest window of {FITTED} steps")
-        drawing.band(ax, xr.DataArray(where), part, "late", "tangent, later half of the run", "tab:red")
+        plotting.band(ax, where, part["unfiltered"], label=f"ensemble, straightest window of {fitted} steps")
+        plotting.band(ax, where, part["late"], colour="tab:red", label="tangent, later half of the run")
         ax.axhline(0, color="black", linewidth=0.5)
         ax.set_xticks(where, [f"{decay:g}" for decay in decays])
         ax.set_xlabel("weight decay")
     rows[1][0].set_ylabel("exponent (nats/step)")
     rows[1][0].legend(fontsize="x-small")
-    figure.suptitle(f"Iris, ε = 1e-08, {dataset.sizes['seed']} initialisations × 5 perturbations", fontsize="small")
-    return figure
+    figure.suptitle(f"Iris, ε = 1e-08, {initialisations(dataset)}", fontsize="small")
+    return {"l2": figure}
+
+
+report = Experiment(summarise, figures, findings, words)

@@ -5,7 +5,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from danovski.units import SETTLE, SHORTEST
+from experiments.danovski.beside import SETTLE
+from experiments.danovski.units import SHORTEST
 
 
 def figure(dataset: xr.Dataset, runs: xr.Dataset, beside: xr.Dataset, diagram: xr.DataArray, eta: float) -> Figure:

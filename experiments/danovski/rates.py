@@ -1,68 +1,53 @@
 """Kept fraction, exponents (filtered and not) and the drop of the loss, over the learning rate."""
 
-from pathlib import Path
+from typing import Any
 
-import drawing
-import findings
 import xarray as xr
 from matplotlib.figure import Figure
 
-from chaosjax import stats
-
-LEVEL = 0.05
-"""The study's least exponent, nats per step."""
-
+from chaosjax import plotting, stats
+from experiments import Experiment, Finding, beyond, initialisations, markdown, panels
 
 ENOUGH = 5
 """Kept cells below which their mean is not drawn."""
 
 
-def report(dataset: xr.Dataset, folder: Path) -> None:
-    """Writes rates.png, summary.zarr, findings.json and the table."""
-    dataset = dataset.load()
-    summary = summarise(dataset)
-    summary.to_zarr(folder / "summary.zarr", mode="w", consolidated=False)
-    figure(summary, dataset.sizes["seed"]).savefig(folder / "rates.png", dpi=150)
-    findings.save(folder, found(dataset, summary), findings.cost(dataset), f"{text(summary)}\n\n{table(summary)}")
+def summarise(dataset: xr.Dataset, level: float) -> xr.Dataset:
+    """Average over the initialisations, of the log-loss drop ln L(0) − ln L(T) by the median; and the `onset` of λ.
 
-
-def summarise(dataset: xr.Dataset) -> xr.Dataset:
-    """Means over the initialisations with their intervals; the log-loss drop ln L(0) − ln L(T) by its median."""
+    Args:
+        level: the study's least exponent, nats per step.
+    """
     fit = stats.exponential_window(dataset["distance"])
-    tangent = stats.finite_time_exponents(dataset["growth"].isel(exponent=0), fit["start"], fit["stop"])
-    drop = xr.ufuncs.log(dataset["loss"].isel(time=0, drop=True)) - xr.ufuncs.log(
-        dataset["loss"].isel(time=-1, drop=True)
+    tangent = stats.tangent_in_windows(dataset["growth"], fit)
+    log_loss = xr.ufuncs.log(dataset["loss"])
+    drop = log_loss.isel(time=0, drop=True) - log_loss.isel(time=-1, drop=True)
+    return stats.summarise_exponents(fit).assign(
+        tangent=stats.mean_interval(tangent, skipna=True),
+        drop=stats.bootstrap(lambda cells: cells.median("seed"), drop, count=drop.sizes["seed"]),
+        onset=stats.onset(fit["exponent"], level=level)["onset"],
     )
-    median = stats.bootstrap(lambda cells: cells.median("seed"), drop, count=drop.sizes["seed"])
-    summary = findings.joined(tangent=stats.mean_interval(tangent, skipna=True), drop=median)
-    summary = stats.summarise_exponents(fit).merge(summary, compat="no_conflicts")
-    return summary.assign_attrs(steps=int(dataset["time"][-1]))
 
 
-def found(dataset: xr.Dataset, summary: xr.Dataset) -> list[findings.Finding]:
-    fit = stats.exponential_window(dataset["distance"])
-    onset = stats.onset(fit["exponent"], level=LEVEL)
-    best = float(summary["drop"].idxmax("learning_rate"))
+def fastest(summary: xr.Dataset) -> float:
+    """The learning rate whose loss has dropped most, in the median."""
+    return float(stats.bounds(summary["drop"])[0].idxmax("learning_rate"))
+
+
+def findings(summary: xr.Dataset, dataset: xr.Dataset) -> list[Finding]:
+    level, best = summary.attrs["level"], fastest(summary)
     row = summary.sel(learning_rate=best)
     return [
-        findings.beyond("—", f"onset of λ of all cells above {LEVEL:g}", findings.shown(onset, "onset")),
-        findings.beyond("—", f"largest median ln L(0)/L(T), at η = {best:.3g}", findings.shown(row, "drop")),
-        findings.beyond("—", "λ of all cells there", findings.shown(row, "unfiltered", " nats/step")),
+        beyond("—", f"onset of λ of all cells above {level:g}", summary["onset"]),
+        beyond("—", f"largest median ln L(0)/L(T), at η = {best:.3g}", row["drop"]),
+        beyond("—", "λ of all cells there", row["unfiltered"], unit="nats/step"),
     ]
 
 
-def text(summary: xr.Dataset) -> str:
-    best = float(summary["drop"].idxmax("learning_rate"))
-    chaotic = summary["learning_rate"].values[(summary["unfiltered_low"] > LEVEL).values]
-    span = f"from η = {chaotic[0]:.3g} to {chaotic[-1]:.3g}" if len(chaotic) else "at no η"
-    steps = int(summary.attrs["steps"])
-    return f"""\
-λ of all cells is above {LEVEL:g} with its whole interval {span}. By the loss after {steps} steps
-η = {best:.3g} is best in the median, {"within" if best in chaotic else "outside"} that range."""
-
-
-def table(summary: xr.Dataset) -> str:
-    """The table that the study has at three learning rates only."""
+def words(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Any]:
+    level, best = summary.attrs["level"], fastest(summary)
+    _, low, _ = stats.bounds(summary["unfiltered"])
+    chaotic = summary["learning_rate"].values[(low > level).values]
     columns = {
         "kept_fraction": "kept",
         "filtered": "λ, kept cells",
@@ -70,29 +55,39 @@ def table(summary: xr.Dataset) -> str:
         "tangent": "tangent, same windows",
         "drop": "median ln L(0)/L(T)",
     }
-    lines = ["| η | " + " | ".join(columns.values()) + " |", "| ---: |" + " ---: |" * len(columns)]
+    rows = []
     for eta in summary["learning_rate"].values:
         row = summary.sel(learning_rate=eta)
-        lines.append(f"| {eta:.3g} | " + " | ".join(findings.shown(row, name) for name in columns) + " |")
-    return "\n".join(lines)
+        rows.append([f"{eta:.3g}", *(stats.format_interval(row[name]) for name in columns)])
+    return {
+        "level": level,
+        "span": f"from η = {chaotic[0]:.3g} to {chaotic[-1]:.3g}" if len(chaotic) else "at no η",
+        "steps": int(dataset["time"][-1]),
+        "best": best,
+        "where": "within" if best in chaotic else "outside",
+        "table": markdown(("η", *columns.values()), rows),
+    }
 
 
-def figure(summary: xr.Dataset, seeds: int) -> Figure:
-    figure = Figure(figsize=(10, 3.6), layout="constrained")
-    left, middle, right = figure.subplots(1, 3, sharex=True)
-    eta = summary["learning_rate"]
-    enough = summary["kept_fraction"] * seeds >= ENOUGH
-    drawing.band(left, eta, summary.where(enough), "filtered", f"kept cells, where there are {ENOUGH}")
-    drawing.band(left, eta, summary, "unfiltered", "all cells", "tab:grey")
-    drawing.band(left, eta, summary, "tangent", "tangent, same windows, all cells", "tab:red")
+def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:
+    figure, axes = panels(1, 3, (10, 3.6), sharex=True)
+    (left, middle, right), eta = axes, summary["learning_rate"]
+    enough = stats.bounds(summary["kept_fraction"])[0] * dataset.sizes["seed"] >= ENOUGH
+    label = f"kept cells, where there are {ENOUGH}"
+    plotting.band(left, eta, summary["filtered"].where(enough), label=label)
+    plotting.band(left, eta, summary["unfiltered"], colour="tab:grey", label="all cells")
+    plotting.band(left, eta, summary["tangent"], colour="tab:red", label="tangent, same windows, all cells")
     left.axhline(0, color="black", linewidth=0.5)
     left.set(ylabel="exponent λ (nats/step)", xscale="log")
     left.legend(fontsize="x-small")
-    drawing.band(middle, eta, summary, "kept_fraction")
+    plotting.band(middle, eta, summary["kept_fraction"])
     middle.set(ylabel="fraction kept (R² > 0.9, Λ > 0.05)", ylim=(0, 1))
-    drawing.band(right, eta, summary, "drop", colour="tab:green")
+    plotting.band(right, eta, summary["drop"], colour="tab:green")
     right.set(ylabel="median drop of the loss, ln L(0)/L(T)")
-    for ax in (left, middle, right):
+    for ax in axes:
         ax.set_xlabel("learning rate η")
-    figure.suptitle(f"Iris, ε = 1e-08, {seeds} initialisations × 5 perturbations; bands: 95 %", fontsize="small")
-    return figure
+    figure.suptitle(f"Iris, ε = 1e-08, {initialisations(dataset)}; bands: 95 %", fontsize="small")
+    return {"rates": figure}
+
+
+report = Experiment(summarise, figures, findings, words)

@@ -11,7 +11,7 @@ argmax and the map is herding, z' = z + η_eff (p − e_argmax z): piecewise tra
 ICML 2009).
 """
 
-from typing import NamedTuple
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -21,20 +21,24 @@ from jaxtyping import Array, Float
 
 import chaosjax as cj
 from chaosjax import series, stats
-from chaosjax._system import Theta
-
-CHAOS = 0.05
-"""Exponent in nats per step above which an orbit counts as chaotic: the study's own level."""
 
 PLANE = np.array([[1, -1, 0], [1, 1, -2]]) / np.sqrt([[2], [6]])
 """An orthonormal basis of the differences between three logits, ``[2, 3]``."""
 
 
-class Attractors(NamedTuple):
-    """Where each start ends: exponents ``[cell, 2]``, period (0: none up to 64, 1: a fixed point) ``[cell]``."""
+RATES, STARTS = np.linspace(3.0, 32.0, 117), 8
+"""The η_eff of the bifurcation diagram, and random starts at each."""
 
-    exponents: Float[np.ndarray, "cell 2"]
-    period: Float[np.ndarray, " cell"]
+TRANSIENT, STEPS, LATE = 1000, 4000, 400
+"""Steps until an orbit is on its attractor; until its exponents are taken; and after these, for its period."""
+
+
+class Run(Protocol):
+    def __call__(
+        self, name: str, system: cj.System, probes: dict[str, cj.Probe], axes: dict[str, Any], /, **options: Any
+    ) -> xr.Dataset:
+        """Run a sweep into a store of that name, or open it; the options are those of `chaosjax.sweep`."""
+        ...
 
 
 def system(
@@ -44,49 +48,49 @@ def system(
     p, plane = jnp.asarray(frequencies), jnp.asarray(PLANE)
     rate, start = jnp.asarray(rates), jnp.asarray(logits @ PLANE.T)
 
-    def step(x: Float[Array, " 2"], theta: Theta, noise: None) -> Float[Array, " 2"]:
+    def step(x: Float[Array, " 2"], theta: dict[str, Any], noise: None) -> Float[Array, " 2"]:
         return x - rate[theta["cell"].astype(int)] * (plane @ (jax.nn.softmax(x @ plane) - p))
 
-    def loss(x: Float[Array, " 2"], theta: Theta, noise: None) -> Float[Array, ""]:
+    def loss(x: Float[Array, " 2"], theta: dict[str, Any], noise: None) -> Float[Array, ""]:
         return jax.nn.logsumexp(x @ plane) - p @ (x @ plane)
 
     return cj.System(lambda key, theta: start[theta["cell"].astype(int)], step, loss=loss, theta={"cell": 0.0})
 
 
 def orbits(
+    run: Run,
+    name: str,
     frequencies: Float[np.ndarray, " 3"],
     rates: Float[np.ndarray, " cell"],
     logits: Float[np.ndarray, "cell 3"],
     steps: int,
     stride: int,
 ) -> xr.Dataset:
-    """Loss, growth and logits of the reduced map from each start, along ``cell``."""
+    """Run the reduced map from each start, along ``cell``, and record its loss, growth and logits."""
     probes = {
         "loss": cj.probes.loss(),
         "growth": cj.probes.lyapunov(k=2),
         "logits": cj.probes.reading(lambda transition: transition.x @ jnp.asarray(PLANE), dims=("class",)),
     }
-    reduced = system(frequencies, rates, logits)
-    return cj.sweep(reduced, probes, {"cell": np.arange(float(len(rates)))}, steps=steps, stride=stride, progress=False)
+    axes, config = {"cell": np.arange(float(len(rates)))}, {"frequencies": frequencies.tolist()}
+    return run(name, system(frequencies, rates, logits), probes, axes, steps=steps, stride=stride, config=config)
 
 
-def attractors(
-    frequencies: Float[np.ndarray, " 3"], rates: Float[np.ndarray, " cell"], logits: Float[np.ndarray, "cell 3"]
-) -> Attractors:
-    """Exponents over steps 1,000 to 4,000 from each start, and the period of the 400 steps after those."""
-    run = orbits(frequencies, rates, logits, 4000, 1000)
-    late = orbits(frequencies, rates, run["logits"].isel(time=-1).values, 400, 1)
-    period = series.apply(series.period, late["logits"].isel({"class": 0}))["value"]
-    return Attractors(stats.finite_time_exponents(run["growth"], start=1000).values, period.values)
+def diagram_orbits(run: Run, frequencies: Float[np.ndarray, " 3"]) -> None:
+    """Run the reduced map at each of `RATES` from starts N(0, (η_eff / 2)²)."""
+    drawn = np.random.default_rng(0).normal(size=(len(RATES), STARTS, 3)) * RATES[:, None, None] / 2
+    orbits(run, "diagram", frequencies, np.repeat(RATES, STARTS), drawn.reshape(-1, 3), STEPS, TRANSIENT)
 
 
-def diagram(frequencies: Float[np.ndarray, " 3"], low: float, high: float, count: int, starts: int) -> xr.DataArray:
-    """Leading exponents over η_eff, of the attractors of starts N(0, (η_eff / 2)²): ``[eta_eff, start]``."""
-    rates = np.linspace(low, high, count)
-    drawn = np.random.default_rng(0).normal(size=(count, starts, 3)) * rates[:, None, None] / 2
-    found = attractors(frequencies, np.repeat(rates, starts), drawn.reshape(-1, 3))
-    exponents = found.exponents[:, 0].reshape(count, starts)
-    return xr.DataArray(exponents, {"eta_eff": rates}, ("eta_eff", "start"))
+def diagram(orbits: xr.Dataset) -> xr.DataArray:
+    """Leading exponents of the attractors over η_eff, ``[eta_eff, start]``, from what `diagram_orbits` recorded."""
+    exponents = stats.finite_time_exponents(stats.first_exponent(orbits["growth"]), start=TRANSIENT)
+    return xr.DataArray(exponents.values.reshape(len(RATES), STARTS), {"eta_eff": RATES}, ("eta_eff", "start"))
+
+
+def period(late: xr.Dataset) -> xr.DataArray:
+    """The period of each orbit, ``[cell]``, from `LATE` steps on its attractor; 0: none up to 64, 1: a fixed point."""
+    return series.apply(series.period, late["logits"].isel({"class": 0}))["value"]
 
 
 def critical(frequencies: Float[np.ndarray, " 3"]) -> float:

@@ -1,20 +1,15 @@
 """Appendix S2: the exponent over the learning rate for MNIST with pixels of 0 to 255."""
 
-from pathlib import Path
+from typing import Any
 
-import findings
-import matplotlib
 import numpy as np
 import xarray as xr
-from edge_of_chaos import title_of
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from chaosjax import stats
-from chaosjax.plotting._edge_of_chaos import band
-
-LEVEL = 0.05
-"""Exponent in nats per step above which a window counts as chaotic: the study's."""
+from chaosjax import plotting, stats
+from experiments import Experiment, Finding, beyond, markdown, panels, title_of
 
 SATURATION = 0.1
 """Share of its largest value at which a distance is no longer small."""
@@ -30,99 +25,82 @@ RULES = {
 """Label, colour and line of each fitting rule."""
 
 
-def report(dataset: xr.Dataset, folder: Path) -> None:
-    """Writes s2.png, summary.zarr, findings.json and the table."""
-    dataset = dataset.load()
-    summary = summarise(dataset)
-    summary.to_zarr(folder / "summary.zarr", mode="w", consolidated=False)
-    figure(dataset, summary).savefig(folder / "s2.png", dpi=150)
-    findings.save(folder, found(summary), findings.cost(dataset), text(dataset, summary))
+def summarise(dataset: xr.Dataset, level: float) -> xr.Dataset:
+    """Average each of `RULES` over seeds, and `saturation`, the steps until d(t) is a tenth of its largest value.
 
+    The latter of cells that grow tenfold: an exponential phase is no longer than that.
 
-def summarise(dataset: xr.Dataset) -> xr.Dataset:
-    """Means over seeds of each of `RULES` by learning rate, and `saturation`, the steps until d(t) is a tenth of its
-    largest value, of cells that grow tenfold: an exponential phase is no longer than that."""
-    growth, distance = dataset["growth"].isel(exponent=0), dataset["distance"].mean("copy", skipna=False)
+    Args:
+        level: exponent in nats per step above which a window counts as chaotic: the study's.
+    """
+    growth, distance = stats.first_exponent(dataset["growth"]), stats.mean_over_copies(dataset["distance"])
     fit, steep = (stats.exponential_window(dataset["distance"], select=select) for select in ("r2", "slope"))
     relative = distance / distance.max("time")
     saturated = stats.first_passage(relative, SATURATION)["first_passage"]
     cells = {
-        "tangent": stats.finite_time_exponents(growth, fit["start"], fit["stop"]),
+        "tangent": stats.tangent_in_windows(growth, fit),
         "steepest": steep["exponent"],
-        "steepest_tangent": stats.finite_time_exponents(growth, steep["start"], steep["stop"]),
+        "steepest_tangent": stats.tangent_in_windows(growth, steep),
         "whole": stats.finite_time_exponents(growth),
         "saturation": saturated.where(relative.isel(time=0, drop=True) < SATURATION),
     }
     means = {name: stats.mean_interval(values.astype(float), skipna=True) for name, values in cells.items()}
-    parts = [part.drop_attrs().reset_coords(drop=True) for part in (stats.summarise_exponents(fit), *means.values())]
-    return xr.merge([parts[0], findings.joined(**dict(zip(means, parts[1:], strict=True)))])
+    return stats.summarise_exponents(fit).assign(means)
 
 
-def found(summary: xr.Dataset) -> list[findings.Finding]:
-    first, rest = summary.isel(learning_rate=0), summary.isel(learning_rate=slice(1, None))
-    chaotic = rest["learning_rate"].values[(rest["steepest_low"] > LEVEL).values]
-    spans = f"above {LEVEL:g} at η = {', '.join(f'{eta:g}' for eta in chaotic)}" if len(chaotic) else "nowhere above"
-    ours = f"{findings.shown(first, 'steepest')} at η = {float(first['learning_rate']):g}; {spans}"
-    lines = [findings.beyond("S2", "λ, steepest window", ours, "the appendix's figures are not at hand")]
-    for eta in summary["learning_rate"].values:
-        row = summary.sel(learning_rate=eta)
-        growth = findings.shown(row, "whole", " nats/step")
-        lines.append(findings.beyond("S2", f"tangent exponent of the whole run, η = {eta:g}", growth))
+def findings(summary: xr.Dataset, dataset: xr.Dataset) -> list[Finding]:
+    level, eta = summary.attrs["level"], summary["learning_rate"].values
+    _, low, _ = stats.bounds(summary["steepest"])
+    chaotic = [rate for rate, at in zip(eta[1:], low.values[1:], strict=True) if at > level]
+    spans = f"above {level:g} at η = {', '.join(f'{rate:g}' for rate in chaotic)}" if chaotic else "nowhere above"
+    ours = f"{stats.format_interval(summary['steepest'].isel(learning_rate=0))} at η = {eta[0]:g}; {spans}"
+    lines = [beyond("S2", "λ, steepest window", ours, "the appendix's figures are not at hand")]
+    for rate in eta:
+        growth = summary["whole"].sel(learning_rate=rate)
+        lines.append(beyond("S2", f"tangent exponent of the whole run, η = {rate:g}", growth, unit="nats/step"))
     return lines
 
 
-def table(summary: xr.Dataset) -> str:
-    """The exponent by every rule and learning rate."""
-    lines = ["| η | kept | " + " | ".join(label for label, _, _ in RULES.values()) + " |"]
-    lines.append("| ---: |" + " ---: |" * (len(RULES) + 1))
+def words(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Any]:
+    header = ("η", "kept", *(label for label, _, _ in RULES.values()))
+    rows, saturation = [], []
     for eta in summary["learning_rate"].values:
         row = summary.sel(learning_rate=eta)
-        cells = [f"{eta:g}", f"{float(row['kept_fraction']):.0%}", *(findings.shown(row, name) for name in RULES)]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        kept = float(stats.bounds(row["kept_fraction"])[0])
+        rows.append([f"{eta:g}", f"{kept:.0%}", *(stats.format_interval(row[name]) for name in RULES)])
+        if np.isfinite(stats.bounds(row["saturation"])[0]):
+            saturation.append(f"{stats.format_interval(row['saturation'])} at η = {eta:g}")
+    return {
+        "train_samples": dataset.attrs["identity"]["system"]["dataset"]["train_samples"],
+        "seeds": dataset.sizes["seed"],
+        "copies": dataset.sizes["copy"],
+        "steps": int(dataset["time"][-1]),
+        "saturation": ", ".join(saturation) or "none does",
+        "table": markdown(header, rows),
+    }
 
 
-def text(dataset: xr.Dataset, summary: xr.Dataset) -> str:
-    data = dataset.attrs["identity"]["system"]["dataset"]
-    saturation = ", ".join(
-        f"{findings.shown(summary.sel(learning_rate=eta), 'saturation')} at η = {eta:g}"
-        for eta in summary["learning_rate"].values
-        if np.isfinite(summary["saturation"].sel(learning_rate=eta))
-    )
-    return f"""\
-{data["train_samples"]:,} samples, {dataset.sizes["seed"]} initialisations × {dataset.sizes["copy"]} perturbations,
-{int(dataset["time"][-1])} steps. Left: distances, and dashed what the tangent says they would be if they stayed small.
-Right: the exponent by each rule.
-
-Steps until the distance is a tenth of its largest value, where it grows tenfold: {saturation or "none does"}. The
-shortest window of the study's fit has 30 steps: where saturation comes sooner, a fitted exponent averages growth and
-saturation, and only the tangent measures the growth. The appendix's own figures are not at hand, so nothing here is
-held against a published number.
-
-{table(summary)}"""
-
-
-def figure(dataset: xr.Dataset, summary: xr.Dataset) -> Figure:
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
+def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:
+    figure, (left, right) = panels(1, 2, (11, 4.6))
+    level, eta = summary.attrs["level"], summary["learning_rate"].values
     _distances(left, dataset)
     for name, (label, colour, line) in RULES.items():
-        band(right, summary, name, colour=colour, label=label, linestyle=line)
-    eta = summary["learning_rate"].values
+        opacity = 0.08 if line == ":" else 0.2
+        plotting.band(right, eta, summary[name], colour=colour, label=label, linestyle=line, opacity=opacity)
     right.set_xlim(eta[0] / 1.5, eta[-1] * 1.5)
     right.axhline(0, color="black", linewidth=0.6)
-    right.axhline(LEVEL, color="black", linewidth=0.6, linestyle="--")
+    right.axhline(level, color="black", linewidth=0.6, linestyle="--")
     right.set(xscale="log", xlabel="learning rate η", ylabel="exponent λ (nats/step)")
-    right.legend(fontsize="x-small", loc="upper left", title=f"dashed: {LEVEL:g}", title_fontsize=7)
+    right.legend(fontsize="x-small", loc="upper left", title=f"dashed: {level:g}", title_fontsize=7)
     figure.suptitle(f"{title_of(dataset)}; bands: 95 %", fontsize="small")
-    return figure
+    return {"s2": figure}
 
 
 def _distances(ax: Axes, dataset: xr.Dataset) -> None:
-    distance = dataset["distance"].mean("copy", skipna=False)
-    tangent = xr.ufuncs.log(distance.isel(time=0)) + dataset["growth"].isel(exponent=0).cumsum("time")
+    distance = stats.mean_over_copies(dataset["distance"])
+    tangent = xr.ufuncs.log(distance.isel(time=0)) + stats.first_exponent(dataset["growth"]).cumsum("time")
     top = 10 * float(distance.max())
-    colours = matplotlib.colormaps["plasma"](np.linspace(0, 0.9, distance.sizes["learning_rate"]))
+    colours = colormaps["plasma"](np.linspace(0, 0.9, distance.sizes["learning_rate"]))
     for eta, colour in zip(distance["learning_rate"].values, colours, strict=True):
         cells = distance.sel(learning_rate=eta)
         ax.plot(cells["time"], cells.transpose("time", "seed"), color=colour, linewidth=0.4, alpha=0.5)
@@ -132,11 +110,8 @@ def _distances(ax: Axes, dataset: xr.Dataset) -> None:
         ax.plot(small["time"], np.exp(small.where(small < np.log(top))), "--", color=colour, linewidth=1)
     ax.set(yscale="log", xlabel="time t (steps)", ylabel="distance d(t) to the unperturbed run (L1)")
     ax.set_ylim(top=top)
-    ax.legend(
-        fontsize="x-small",
-        ncols=2,
-        loc="lower right",
-        bbox_to_anchor=(1, 0.07),
-        title="dashed: the tangent's",
-        title_fontsize=7,
-    )
+    place = {"loc": "lower right", "bbox_to_anchor": (1, 0.07)}
+    ax.legend(fontsize="x-small", ncols=2, title="dashed: the tangent's", title_fontsize=7, **place)
+
+
+report = Experiment(summarise, figures, findings, words)

@@ -1,15 +1,15 @@
 """The main figure: over a range of learning rates training is chaotic, learns, and is fastest."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
-import findings
 import numpy as np
 import xarray as xr
-from edge_of_chaos import ONSETS, summarise, title_of
+from matplotlib.figure import Figure
 
 from chaosjax import plotting, stats
-from jimenez import mnist_figures as figures
+from experiments import Experiment, Finding, beyond, claim, edge_of_chaos, title_of
+from experiments.jimenez import mnist_figures as draw
 
 RULES = {
     "steepest": "steepest window",
@@ -31,203 +31,195 @@ FILTERED = {"kept": range(30, 101, 5), "short": SHORT}
 """Lengths of the windows of the rules that keep only some cells."""
 
 
-def report(datasets: Mapping[str, xr.Dataset], folder: Path, thresholds: Sequence[float], level: float = 0.05) -> None:
-    """Writes the figures, a summary of each job, findings.json and the table; claims are held against the first job.
+def summarise(datasets: Mapping[str, xr.Dataset], thresholds: list[float], level: float) -> xr.Dataset:
+    """Take `edge_of_chaos.summarise`, the rules that keep some cells only, and the exponents of single cells.
 
     Args:
-        datasets: the sweep in each kind of numbers, float64 first.
+        datasets: the sweep in each kind of numbers.
         thresholds: test accuracies that end the training time.
         level: exponent in nats per step above which a window counts as chaotic.
+
+    Returns:
+        all along ``numbers``, float64 first: claims are held against that.
     """
-    datasets = {name: datasets[name].load() for name in sorted(datasets, reverse=True)}
-    at = xr.DataArray(list(thresholds), dims="threshold", coords={"threshold": list(thresholds)})
-    summaries = {name: summarise_study(dataset, at, level) for name, dataset in datasets.items()}
-    for name, summary in summaries.items():
-        summary.to_zarr(folder / f"summary_{name}.zarr", mode="w", consolidated=False)
-    numbers, dataset = next(iter(datasets.items()))
-    summary, title = summaries[numbers], f"{title_of(dataset)}, {numbers}"
-    figures.rates(summary, RULES, title).savefig(folder / "rates.png", dpi=150)
-    figures.curves(dataset["distance"], title).savefig(folder / "curves.png", dpi=150)
-    local = stats.local_exponents(dataset["growth"].isel(exponent=0))
-    shown = figures.spread(dataset["learning_rate"].values)
-    plotting.perturbation_growth(dataset["distance"], local, shown, title).savefig(folder / "transient.png", dpi=150)
-    pairs = {name: exponent_cells(dataset) for name, dataset in datasets.items()}
-    figures.agreement(pairs, title_of(dataset)).savefig(folder / "agreement.png", dpi=150)
-    found = found_in(dataset, summary, pairs)
-    findings.save(folder, found, findings.cost(*datasets.values()), _text(summary, datasets))
+    names = sorted(datasets, reverse=True)
+    parts = [_summary(datasets[name], thresholds, level) for name in names]
+    numbers = xr.DataArray(np.array(names, dtype=object), dims="numbers", name="numbers")
+    return xr.concat(parts, numbers, coords="minimal", compat="override")
 
 
-def found_in(dataset: xr.Dataset, summary: xr.Dataset, pairs: Mapping[str, xr.Dataset]) -> list[findings.Finding]:
+def _summary(dataset: xr.Dataset, thresholds: list[float], level: float) -> xr.Dataset:
+    summary = edge_of_chaos.summarise(dataset, thresholds, level)
+    growth = stats.first_exponent(dataset["growth"])
+    for name, lengths in FILTERED.items():
+        fit = stats.exponential_window(dataset["distance"], lengths=lengths)
+        tangent = stats.tangent_in_windows(growth, fit)
+        for entry, cells in {name: fit["exponent"], f"{name}_tangent": tangent}.items():
+            summary[entry] = stats.mean_interval(cells.where(fit["kept"]), skipna=True)
+        summary[f"{name}_share"] = fit["kept"].mean("seed")
+    fit = stats.exponential_window(dataset["distance"], select="slope")
+    cells = {"ensemble": fit["exponent"], "tangent": stats.tangent_in_windows(growth, fit)}
+    cells["whole"] = stats.finite_time_exponents(growth)
+    return summary.assign({f"cells_{name}": values.astype(float) for name, values in cells.items()})
+
+
+def cells_of(summary: xr.Dataset) -> dict[str, xr.Dataset]:
+    """By kind of numbers, the exponents of each cell: `ensemble` and `tangent` in the steepest window, and `whole`."""
+    parts = summary[[f"cells_{name}" for name in ("ensemble", "tangent", "whole")]]
+    parts = parts.rename({name: str(name).removeprefix("cells_") for name in parts})
+    return {str(name): parts.sel(numbers=name, drop=True) for name in parts["numbers"].values}
+
+
+def findings(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> list[Finding]:
     """The claims at each threshold and each chaotic η that learns; then what the study does not publish."""
-    rows = [summary.sel(threshold=value) for value in summary["threshold"].values]
+    first = summary.isel(numbers=0)
+    rows = [first.sel(threshold=value) for value in first["threshold"].values]
     return [
         *(_learns_in_chaos(row) for row in rows),
         *(_fastest_in_chaos(row) for row in rows),
-        *_transients(dataset, rows[0]),
-        *_unpublished(summary),
-        *_agreements(pairs),
+        *_transients(datasets[first["numbers"].item()], rows[0]),
+        *_unpublished(first),
+        *_agreements(cells_of(summary)),
     ]
 
 
-def summarise_study(dataset: xr.Dataset, thresholds: xr.DataArray, level: float) -> xr.Dataset:
-    """`edge_of_chaos.summarise` at several thresholds, and the mean that the studies' filter gives, as `kept`."""
-    summary = summarise(dataset, thresholds, level)
-    growth, parts = dataset["growth"].isel(exponent=0), {}
-    for name, lengths in FILTERED.items():
-        fit = stats.exponential_window(dataset["distance"], lengths=lengths)
-        tangent = stats.finite_time_exponents(growth, fit["start"], fit["stop"])
-        for entry, cells in {name: fit["exponent"], f"{name}_tangent": tangent}.items():
-            parts[entry] = stats.mean_interval(cells.where(fit["kept"]), skipna=True).drop_attrs()
-        summary[f"{name}_share"] = fit["kept"].mean("seed")
-    return summary.merge(findings.joined(**parts), combine_attrs="override")
+def figures(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str, Figure]:
+    first = summary.isel(numbers=0)
+    numbers = first["numbers"].item()
+    dataset, title = datasets[numbers], f"{title_of(datasets[numbers])}, {numbers}"
+    local = stats.local_exponents(stats.first_exponent(dataset["growth"]))
+    shown = draw.spread(dataset["learning_rate"].values)
+    return {
+        "rates": draw.rates(first, RULES, title),
+        "curves": draw.curves(dataset["distance"], title),
+        "transient": plotting.perturbation_growth(dataset["distance"], local, shown, title),
+        "agreement": draw.agreement(cells_of(summary), title_of(dataset)),
+    }
 
 
-def exponent_cells(dataset: xr.Dataset) -> xr.Dataset:
-    """`ensemble` and `tangent` exponents of each cell in the ensemble's steepest window, and `whole`, the tangent's."""
-    growth = dataset["growth"].isel(exponent=0)
-    fit = stats.exponential_window(dataset["distance"], select="slope")
-    tangent = stats.finite_time_exponents(growth, fit["start"], fit["stop"])
-    cells = {"ensemble": fit["exponent"], "tangent": tangent, "whole": stats.finite_time_exponents(growth)}
-    return xr.Dataset({name: values.astype(float) for name, values in cells.items()})
-
-
-def _learns_in_chaos(summary: xr.Dataset) -> findings.Finding:
+def _learns_in_chaos(summary: xr.Dataset) -> Finding:
     """One threshold: the η whose λ_nMLE is above the level with its whole interval, and whose seeds all arrive."""
     accuracy, level = float(summary["threshold"]), summary.attrs["level"]
-    arrives = summary["reached_fraction"] == 1
-    both = (summary["steepest_low"] > level) & arrives
-    tangent = (summary["steepest_tangent_low"] > level) & arrives
-    ours = f"{listed(summary, both)}, by the tangent {listed(summary, tangent)}"
-    ours += f"; in all seeds to {accuracy:.0%} at {listed(summary, arrives)}"
-    unknown = not bool(arrives.any()) or bool(summary["steepest_low"].isnull().all())
+    arrives = _arrives(summary)
+    low, tangent_low = (stats.bounds(summary[name])[1] for name in ("steepest", "steepest_tangent"))
+    both = (low > level) & arrives
+    ours = f"{listed(both)}, by the tangent {listed((tangent_low > level) & arrives)}"
+    ours += f"; in all seeds to {accuracy:.0%} at {listed(arrives)}"
+    unknown = not bool(arrives.any()) or bool(low.isnull().all())
     note = "no η gets there in every seed" if not bool(arrives.any()) else ""
     note = note or ("a single η of the grid" if int(both.sum()) == 1 else "")
-    return findings.claim(
-        "main",
-        f"λ > {level:g} and learns to {accuracy:.0%}",
-        "over a range of η",
-        ours,
-        None if unknown else bool(both.any()),
-        note or ("no interval: too few seeds" if unknown else ""),
-    )
+    note = note or ("no interval: too few seeds" if unknown else "")
+    holds = None if unknown else bool(both.any())
+    return claim("main", f"λ > {level:g} and learns to {accuracy:.0%}", "over a range of η", ours, holds, note)
 
 
-def _fastest_in_chaos(summary: xr.Dataset) -> findings.Finding:
+def _fastest_in_chaos(summary: xr.Dataset) -> Finding:
     """One threshold: whether the best chaotic η is faster than the best other, with the whole interval of the ratio."""
-    gain, low, high = findings.triple(summary, "gain_speed_up")
-    best = findings.shown(summary, "best_fastest")
-    steps = findings.shown(summary, "best_training_time", " steps")
+    gain, fastest = summary["gain_speed_up"], float(stats.bounds(summary["best_fastest"])[0])
+    steps = stats.format_interval(summary["best_training_time"], "steps")
     other, reached = float(summary["gain_non_chaotic"]), float(summary["gain_non_chaotic_reached"])
-    ours = f"η = {best}, {steps}; chaotic {listed(summary, summary['chaotic'])}"
-    level, fastest = summary.attrs["level"], float(summary["best_fastest"])
+    best = f"η = {stats.format_interval(summary['best_fastest'])}, {steps}" if np.isfinite(fastest) else "none found"
+    ours = f"{best}; chaotic {listed(summary['chaotic'])}"
     there = summary.sel(learning_rate=fastest) if np.isfinite(fastest) else summary.isel(learning_rate=0)
-    ours += f"; λ there {findings.shown(there, 'steepest')}" if np.isfinite(fastest) else ""
-    if np.isfinite(gain):
-        ours += f"; {findings.interval(gain, low, high)} times faster than η = {other:g}, the best below η_c"
-    holds = findings.above(summary, 1, "gain_speed_up")
-    if not np.isfinite([low, high]).all():
+    ours += f"; λ there {stats.format_interval(there['steepest'])}" if np.isfinite(fastest) else ""
+    if np.isfinite(stats.bounds(gain)[0]):
+        ours += f"; {stats.format_interval(gain)} times faster than η = {other:g}, the best below η_c"
+    holds, level = stats.above(gain, 1), summary.attrs["level"]
+    if not np.isfinite(stats.bounds(gain)[1:]).all():
         note = "not reached, or no interval"
     elif holds is None:
         note = "the interval of the speed-up holds 1"
     else:
         notes = [] if reached == 1 else [f"η = {other:g} gets there in {reached:.0%} of the seeds: a lower bound"]
-        if not findings.above(there, level, "steepest"):
+        if not stats.above(there["steepest"], level):
             notes.append(f"the interval of λ there is not all above {level:g}")
         note = "; ".join(notes)
-    return findings.claim(
-        "main", f"fastest η, to {float(summary['threshold']):.0%}", "a chaotic one", ours, holds, note
-    )
+    return claim("main", f"fastest η, to {float(summary['threshold']):.0%}", "a chaotic one", ours, holds, note)
 
 
-def _transients(dataset: xr.Dataset, summary: xr.Dataset) -> list[findings.Finding]:
+def _transients(dataset: xr.Dataset, summary: xr.Dataset) -> list[Finding]:
     """Each chaotic η that learns: whether the tangent exponent of the last quarter of the run is below the level."""
-    growth, level, time = dataset["growth"].isel(exponent=0), summary.attrs["level"], dataset["time"].values
+    growth, level, time = stats.first_exponent(dataset["growth"]), summary.attrs["level"], dataset["time"].values
     first, last = float(time[len(time) // 4]), float(time[-1 - len(time) // 4])
     early = stats.mean_interval(stats.finite_time_exponents(growth, stop=first))
     late = stats.mean_interval(stats.finite_time_exponents(growth, start=last))
-    learns = summary["chaotic"] & (summary["reached_fraction"] == 1)
+    learns = summary["chaotic"] & _arrives(summary)
     found = []
     for eta in summary["learning_rate"].values[learns.values]:
-        begun, ended = early.sel(learning_rate=eta), late.sel(learning_rate=eta)
-        ours = f"tangent λ {findings.shown(begun)} in steps 0 to {first:g}, {findings.shown(ended)} from {last:g} on"
-        calm = findings.below(ended, level)
+        begun, ended = (stats.format_interval(part.sel(learning_rate=eta)) for part in (early, late))
+        ours = f"tangent λ {begun} in steps 0 to {first:g}, {ended} from {last:g} on"
+        calm = stats.below(late.sel(learning_rate=eta), level)
         note = "" if calm else f"the run ends at step {time[-1]}"
-        quantity = f"chaos at η = {eta:g} ends before step {last:g}"
-        found.append(findings.claim("main", quantity, "a transient", ours, calm, note))
+        found.append(claim("main", f"chaos at η = {eta:g} ends before step {last:g}", "a transient", ours, calm, note))
     return found
 
 
-def _unpublished(summary: xr.Dataset) -> list[findings.Finding]:
+def _unpublished(summary: xr.Dataset) -> list[Finding]:
     """Onset by rule and where λ is above the level by rule: the study gives neither."""
-    level = summary.attrs["level"]
-    found = []
-    for name, label in ONSETS.items():
-        ours = findings.shown(summary, f"{name}_onset")
-        ours = f"at or below {ours}" if bool(summary[f"{name}_censored"]) else ours
-        bound = 0 if name == "whole" else level
-        found.append(findings.beyond("main", f"onset η_c: {label} above {bound:g}", ours, "not published"))
+    level, found = summary.attrs["level"], []
+    for name, label in edge_of_chaos.ONSETS.items():
+        quantity = f"onset η_c: {label} above {0 if name == 'whole' else level:g}"
+        found.append(beyond("main", quantity, edge_of_chaos.onset_of(summary, name), "not published"))
     for name, label in RULES.items():
-        above = summary[f"{name}_low"] > level
-        top = int(summary[name].fillna(-np.inf).argmax("learning_rate"))
-        highest = findings.shown(summary.isel(learning_rate=top), name)
-        ours = f"{listed(summary, above)}; largest {highest} at η = {float(summary['learning_rate'][top]):g}"
-        found.append(findings.beyond("main", f"λ > {level:g}: {label}", ours, "rule not published"))
+        mean, low, _ = stats.bounds(summary[name])
+        top = int(mean.fillna(-np.inf).argmax("learning_rate"))
+        highest = stats.format_interval(summary[name].isel(learning_rate=top))
+        at = f" at η = {float(summary['learning_rate'][top]):g}" if bool(mean.notnull().any()) else ""
+        ours = f"{listed(low > level)}; largest {highest}{at}"
+        found.append(beyond("main", f"λ > {level:g}: {label}", ours, "rule not published"))
     return found
 
 
-def _agreements(pairs: Mapping[str, xr.Dataset]) -> list[findings.Finding]:
+def _agreements(pairs: Mapping[str, xr.Dataset]) -> list[Finding]:
     compared = {
         f"ensemble − tangent, steepest window, {name}": (cells["ensemble"], cells["tangent"])
         for name, cells in pairs.items()
     }
     if len(pairs) > 1:
         (first, one), (second, other) = pairs.items()
-        for entry in ("ensemble", "whole"):
-            label = {"ensemble": "ensemble, steepest window", "whole": "tangent, whole run"}[entry]
+        for entry, label in {"ensemble": "ensemble, steepest window", "whole": "tangent, whole run"}.items():
             compared[f"{second} − {first}, {label}"] = (other[entry], one[entry])
     found = []
     for label, (ours, theirs) in compared.items():
         agreed = stats.agreement(ours, theirs, pool=("learning_rate",))
-        gap = findings.shown(agreed, "difference", " nats/step")
-        found.append(findings.beyond("main", label, f"{gap}, rms {float(agreed['rms']):.2g}"))
+        gap = stats.format_interval(agreed["difference"], "nats/step")
+        found.append(beyond("main", label, f"{gap}, rms {float(agreed['rms']):.2g}"))
     return found
 
 
-def listed(summary: xr.Dataset, chosen: xr.DataArray) -> str:
+def _arrives(summary: xr.Dataset) -> xr.DataArray:
+    return stats.bounds(summary["reached_fraction"])[0] == 1
+
+
+def listed(chosen: xr.DataArray) -> str:
     """The chosen learning rates in words: first and last, and how many of the grid."""
-    eta = summary["learning_rate"].values[chosen.values]
+    eta = chosen["learning_rate"].values[chosen.values]
     if not eta.size:
         return "no η"
     span = f"η = {eta[0]:g}" if len(eta) == 1 else f"η from {eta[0]:g} to {eta[-1]:g}"
     return f"{span} ({len(eta)} of {chosen.size})"
 
 
-def _text(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> str:
-    first = next(iter(datasets.values()))
-    data = first.attrs["identity"]["system"]["dataset"]
-    kinds = ", ".join(f"{name} with ε = {_radius(dataset):g}" for name, dataset in datasets.items())
-    rows = {value: summary.sel(threshold=value) for value in summary["threshold"].values}
-    chaotic = summary.isel(learning_rate=np.flatnonzero(summary["chaotic"]))
-    kept, short = (
-        f"{float(chaotic[f'{name}_share'].sum()) / max(1, chaotic['chaotic'].size):.0%}" for name in FILTERED
-    )
-    best = ", ".join(f"{value:.0%} at η = {findings.shown(row, 'best_fastest')}" for value, row in rows.items())
-    reached = ", ".join(f"{value:.0%} at {listed(row, row['reached_fraction'] == 1)}" for value, row in rows.items())
-    return f"""\
-{data["train_samples"]:,} training samples, {first.sizes["seed"]} initialisations × {first.sizes["copy"]} perturbations,
-{int(first["time"][-1])} steps, {first.sizes["learning_rate"]} learning rates, in {kinds}. Float32 weights cannot hold a
-perturbation of 1e-8, hence its larger radius.
-
-The onset by the tangent exponent in the steepest window is η_c = {findings.shown(summary, "onset")}; it is known to the
-grid's spacing at best. All seeds reach {reached}. Training is fastest to {best}.
-
-The study publishes neither its accuracy threshold nor its fitting rule nor the η of onset and minimum. So each claim is
-held against three thresholds, with λ_nMLE of the steepest window of 30 steps or more; the other rules stand below.
-Where copies part fast they are apart before the shortest of these windows ends: its slope is then less than the
-tangent's, and the straightest window often lies in the calm after it. The best-R² rule keeps {kept} of the cells at
-the chaotic η, and with windows of {SHORT[0]} to {SHORT[-1]} steps {short}. It keeps only Λ > 0.05: its mean is above
-that by construction."""
+def words(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str, Any]:
+    first, names = summary.isel(numbers=0), [str(name) for name in summary["numbers"].values]
+    dataset = datasets[names[0]]
+    radii = {name: datasets[name].attrs["identity"]["probes"]["distance"]["radius"] for name in names}
+    rows = {value: first.sel(threshold=value) for value in first["threshold"].values}
+    chaotic = first.isel(learning_rate=np.flatnonzero(first["chaotic"]))
+    shares = {name: float(chaotic[f"{name}_share"].sum()) / max(1, chaotic["chaotic"].size) for name in FILTERED}
+    best = {value: row["best_fastest"] for value, row in rows.items()}
+    return {
+        "samples": dataset.attrs["identity"]["system"]["dataset"]["train_samples"],
+        **{name: dataset.sizes[name] for name in ("seed", "copy", "learning_rate")},
+        "steps": int(dataset["time"][-1]),
+        "kinds": ", ".join(f"{name} with ε = {radius:g}" for name, radius in radii.items()),
+        "onset": stats.format_interval(first["onset"]),
+        "reached": ", ".join(f"{value:.0%} at {listed(_arrives(row))}" for value, row in rows.items()),
+        "best": ", ".join(f"{value:.0%} at η = {stats.format_interval(eta)}" for value, eta in best.items()),
+        "shortest": SHORT[0],
+        "longest": SHORT[-1],
+        **{name: f"{share:.0%}" for name, share in shares.items()},
+    }
 
 
-def _radius(dataset: xr.Dataset) -> float:
-    return float(dataset.attrs["identity"]["probes"]["distance"]["radius"])
+report = Experiment(summarise, figures, findings, words)

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from chaosjax import stats
-from chaosjax.plotting._edge_of_chaos import band, shade
+from chaosjax.plotting import band, shade_chaos
+from experiments import panels
 
 LINES = {
     "steepest": ("tab:red", "-"),
@@ -29,34 +30,35 @@ SELECTIONS = {"steepest": ("slope", "tab:red"), "straightest": ("r2", "tab:blue"
 
 def rates(summary: xr.Dataset, rules: Mapping[str, str], title: str) -> Figure:
     """λ(η) by every rule, and the mean training time below it; open marks are lower bounds."""
-    figure = Figure(figsize=(7.5, 8), layout="constrained")
-    above, below = figure.subplots(2, sharex=True, height_ratios=(1.3, 1))
+    figure, (above, below) = panels(2, 1, (7.5, 8), sharex=True, height_ratios=(1.3, 1))
+    eta, horizon = summary["learning_rate"].values, summary.attrs["horizon"]
     for name, label in rules.items():
         colour, line = LINES[name]
-        band(above, summary, name, colour=colour, label=label, linestyle=line)
+        opacity = 0.08 if line == ":" else 0.2
+        band(above, eta, summary[name], colour=colour, label=label, linestyle=line, opacity=opacity)
     above.axhline(0, color="black", linewidth=0.8)
     above.axhline(summary.attrs["level"], color="black", linewidth=0.6, linestyle="--")
-    shown = np.concatenate([[0, 1.5 * summary.attrs["level"]], *(summary[name].values for name in rules)])
+    shown = np.concatenate([[0, 1.5 * summary.attrs["level"]], *(stats.bounds(summary[name])[0] for name in rules)])
     low, high = np.nanmin(shown), np.nanmax(shown)
     above.set_ylim(min(-0.1 * high, 1.2 * low), 1.2 * high)
     above.set_ylabel("exponent λ (nats/step)")
     above.legend(fontsize="x-small", loc="upper left", title=f"dashed: {summary.attrs['level']:g}", title_fontsize=7)
-    eta, horizon = summary["learning_rate"].values, summary.attrs["horizon"]
     for value, colour in zip(summary["threshold"].values, ("tab:green", "tab:orange", "tab:purple"), strict=False):
         row = summary.sel(threshold=value)
         censored = row["censored"].values
-        band(below, row, "training_time", colour=colour, label=f"to {value:.0%} test accuracy")
-        time = row["training_time"].values
+        band(below, eta, row["training_time"], colour=colour, label=f"to {value:.0%} test accuracy")
+        time = stats.bounds(row["training_time"])[0].values
         below.plot(eta[censored], time[censored], "o", color=colour, markerfacecolor="white", markersize=6, zorder=3)
     below.plot([], [], "o", color="0.4", markerfacecolor="white", label="a lower bound: not every seed got there")
     below.set(xscale="log", xlabel="learning rate η", ylabel="mean training time (steps)", ylim=(0, 1.1 * horizon))
     below.axhline(horizon, color="black", linewidth=0.6, linestyle="--")
     below.legend(fontsize="x-small", loc="lower left")
     for ax in (above, below):
-        shade(ax, summary)
+        shade_chaos(ax, summary)
         ax.margins(x=0.02)
-    onset, first, last = (float(summary[f"onset{end}"]) for end in ("", "_low", "_high"))
-    found = f"η_c = {onset:.3g} [{first:.3g}, {last:.3g}], chaotic range shaded" if np.isfinite(onset) else "no onset"
+    onset = summary["onset"]
+    known = bool(np.isfinite(stats.bounds(onset)[0]))
+    found = f"η_c = {stats.format_interval(onset)}, chaotic range shaded" if known else "no onset"
     figure.suptitle(f"{title}\n{found}; bands: 95 %", fontsize="small")
     return figure
 
@@ -71,28 +73,27 @@ def spread(eta: np.ndarray, count: int = 6) -> list[float]:
 def curves(distance: xr.DataArray, title: str) -> Figure:
     """d(t) of each initialisation at several η, with the straightest and the steepest window of each."""
     etas = spread(distance["learning_rate"].values)
-    rows = -(-len(etas) // 3)
-    figure = Figure(figsize=(10, 3.0 * rows), layout="constrained")
-    panels = figure.subplots(rows, min(3, len(etas)), sharex=True, sharey=True, squeeze=False)
-    for ax in panels.ravel()[len(etas) :]:
+    rows, columns = -(-len(etas) // 3), min(3, len(etas))
+    figure, axes = panels(rows, columns, (10, 3.0 * rows), sharex=True, sharey=True)
+    for ax in axes[len(etas) :]:
         ax.set_visible(False)
     fits = {name: stats.exponential_window(distance, select=select) for name, (select, _) in SELECTIONS.items()}
-    for ax, eta in zip(panels.ravel(), etas, strict=False):
-        cells = distance.sel(learning_rate=eta).mean("copy", skipna=False)
+    for ax, eta in zip(axes, etas, strict=False):
+        cells = stats.mean_over_copies(distance.sel(learning_rate=eta))
         ax.plot(cells["time"], cells.where(cells > 0).transpose("time", "seed"), color="0.55", linewidth=0.8)
         for name, (_, colour) in SELECTIONS.items():
             _windows(ax, cells, fits[name].sel(learning_rate=eta), colour)
         mean = float(fits["steepest"]["exponent"].sel(learning_rate=eta).mean())
         ax.set_title(f"η = {eta:g}; Λ steepest {mean:.2g}", fontsize="small")
         ax.set_yscale("log")
-    for ax in panels[-1]:
+    for ax in axes[-columns:]:
         ax.set_xlabel("time t (steps)")
-    for ax in panels[:, 0]:
+    for ax in axes[::columns]:
         ax.set_ylabel(f"d(t) ({distance.attrs.get('norm', '').upper()})")
     for name, (_, colour) in SELECTIONS.items():
-        panels[0, 0].plot([], [], color=colour, linewidth=2, label=f"{name} window")
-    panels[0, 0].plot([], [], color="0.55", label="each initialisation")
-    panels[0, 0].legend(fontsize="x-small", loc="upper left")
+        axes[0].plot([], [], color=colour, linewidth=2, label=f"{name} window")
+    axes[0].plot([], [], color="0.55", label="each initialisation")
+    axes[0].legend(fontsize="x-small", loc="upper left")
     figure.suptitle(title, fontsize="small")
     return figure
 
@@ -110,23 +111,20 @@ def _windows(ax: Axes, cells: xr.DataArray, fit: xr.Dataset, colour: str) -> Non
 
 def agreement(pairs: Mapping[str, xr.Dataset], title: str) -> Figure:
     """Ensemble against tangent over η in each kind of numbers, and the cells of one kind against the other's."""
-    figure = Figure(figsize=(4.2 * (len(pairs) + 1), 3.9), layout="constrained")
-    panels = figure.subplots(1, len(pairs) + 1)
-    for ax, (name, cells) in zip(panels, pairs.items(), strict=False):
+    figure, axes = panels(1, len(pairs) + 1, (4.2 * (len(pairs) + 1), 3.9))
+    for ax, (name, cells) in zip(axes, pairs.items(), strict=False):
         for entry, colour, line in (("ensemble", "tab:blue", "-"), ("tangent", "tab:red", "--")):
-            interval = stats.mean_interval(cells[entry]).rename(
-                estimate=entry, low=f"{entry}_low", high=f"{entry}_high"
-            )
-            band(ax, interval, entry, colour=colour, label=f"{entry}, steepest window", linestyle=line)
+            interval, label = stats.mean_interval(cells[entry]), f"{entry}, steepest window"
+            band(ax, cells["learning_rate"], interval, colour=colour, label=label, linestyle=line)
         agreed = stats.agreement(cells["ensemble"], cells["tangent"], pool=("learning_rate",))
-        gap, low, high = (float(agreed[f"difference{end}"]) for end in ("", "_low", "_high"))
-        ax.set_title(f"{name}: ensemble − tangent {gap:.2g} [{low:.2g}, {high:.2g}]", fontsize="small")
+        gap = stats.format_interval(agreed["difference"])
+        ax.set_title(f"{name}: ensemble − tangent {gap}", fontsize="small")
         ax.set(xscale="log", xlabel="learning rate η", ylabel="exponent λ (nats/step)")
         eta = cells["learning_rate"].values
         ax.set_xlim(eta[0] / 1.3, eta[-1] * 1.3)
         ax.axhline(0, color="black", linewidth=0.6)
         ax.legend(fontsize="x-small", loc="upper left")
-    _against(panels[-1], pairs)
+    _against(axes[-1], pairs)
     figure.suptitle(f"{title}; bands: 95 %", fontsize="small")
     return figure
 

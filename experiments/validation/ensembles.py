@@ -6,7 +6,7 @@ import numpy as np
 import optax
 
 import chaosjax as cj
-from validation.rows import Row
+from experiments.validation.rows import Row
 
 STEPS = 100
 RADII = (1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2)
@@ -50,7 +50,7 @@ def ensembles(steps: int = STEPS) -> list[Row]:
     ]
     found = cj.stats.compare_exponents(inside, benettin="renormalised")
     for name in ("ensemble", "benettin"):
-        difference, low, high = (float(found[f"{name}_difference{end}"]) for end in ("", "_low", "_high"))
+        difference, low, high = map(float, cj.stats.bounds(found[f"{name}_difference"]))
         note = f"mean of 10 seeds, 95 % interval [{low:.4f}, {high:.4f}] nats/step: directions still turn in the window"
         rows.append(
             Row(

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import chaosjax as cj
-from validation.rows import Row
+from experiments.validation.rows import Row
 
 
 class Protocol(NamedTuple):
@@ -117,17 +117,7 @@ def spectrum_of(name: str, reference: cj.systems.Reference, protocol: Protocol, 
             aim, relative = 3e-3, False
         elif i and protocol.others is not None:
             aim = protocol.others
-        rows.append(
-            row(
-                f"λ{i + 1}",
-                mean[i],
-                error[i],
-                known,
-                aim,
-                relative,
-                protocol.note if i == last else "",
-            )
-        )
+        rows.append(row(f"λ{i + 1}", mean[i], error[i], known, aim, relative, protocol.note if i == last else ""))
     if reference.sum is not None:
         sums = exponents.sum("exponent")
         rows.append(row("sum", float(sums.mean()), np.nan, reference.sum, 1e-6, False))

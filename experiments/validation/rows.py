@@ -1,7 +1,7 @@
 """One comparison of the validation, and how a list of them reads as a table."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -60,11 +60,3 @@ def table(rows: Sequence[Row]) -> list[str]:
         )
     notes = [f"- {row.system}, {row.estimator}: {row.note}" for row in rows if row.note]
     return [*lines, "", *notes, *([""] if notes else [])]
-
-
-class Section(NamedTuple):
-    """A part of the page: a title, what it says, and the function that computes it."""
-
-    title: str
-    text: str
-    run: Callable[[], Any]

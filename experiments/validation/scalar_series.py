@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 import chaosjax as cj
-from validation.rows import Row
+from experiments.validation.rows import Row
 
 POINTS = 5000
 SEEDS = 8

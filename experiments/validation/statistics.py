@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from chaosjax import stats
-from validation.rows import Row
+from experiments.validation.rows import Row
 
 
 def statistics(replicates: int = 3000) -> list[Row]:
@@ -14,7 +14,8 @@ def statistics(replicates: int = 3000) -> list[Row]:
     return [*coverage_of_bootstrap(replicates), *coverage_of_batch_means(replicates), *planted_rate(), *no_phase()]
 
 
-def _covered(name: str, low: xr.DataArray, high: xr.DataArray, truth: float, samples: int, begun: float) -> Row:
+def _covered(name: str, interval: xr.DataArray, truth: float, samples: int, begun: float) -> Row:
+    _, low, high = stats.bounds(interval)
     covered = ((low <= truth) & (high >= truth)).values
     error = np.sqrt(0.95 * 0.05 / covered.size)
     seconds = time.perf_counter() - begun
@@ -30,8 +31,9 @@ def coverage_of_bootstrap(replicates: int) -> list[Row]:
             begun = time.perf_counter()
             size = (replicates, n)
             draws = rng.standard_normal(size) if shape == "Gaussian" else rng.gamma(4.0, size=size) - 4
-            interval = stats.mean_interval(xr.DataArray(draws, dims=("replicate", "seed")), resamples=4000)
-            rows.append(_covered(f"bootstrap of {n} {shape} seeds", interval.low, interval.high, 0.0, n, begun))
+            cells = xr.DataArray(draws, dims=("replicate", "seed"))
+            interval = stats.mean_interval(cells, resampling=stats.Resampling(resamples=4000))
+            rows.append(_covered(f"bootstrap of {n} {shape} seeds", interval, 0.0, n, begun))
     return rows
 
 
@@ -47,8 +49,8 @@ def coverage_of_batch_means(replicates: int) -> list[Row]:
         for t in range(length):
             values[t + 1] = correlation * values[t] + np.sqrt(1 - correlation**2) * rng.standard_normal(replicates)
         growth = xr.DataArray(0.3 + values, dims=("time", "seed"), coords={"time": np.arange(length + 1)})
-        found = stats.lyapunov_spectrum(growth)
-        rows.append(_covered(f"batch means, AR({correlation})", found.low, found.high, 0.3, length, begun))
+        exponents = stats.lyapunov_spectrum(growth).exponents
+        rows.append(_covered(f"batch means, AR({correlation})", exponents, 0.3, length, begun))
     return rows
 
 
@@ -91,16 +93,6 @@ def no_phase() -> list[Row]:
         called = fit.kept & (fit.r2 > fit.power_law_r2)
         seconds = time.perf_counter() - begun
         rows.append(
-            Row(
-                f"{name}, 200 curves",
-                "called exponential",
-                float(called.mean()),
-                np.nan,
-                0,
-                0.02,
-                False,
-                200,
-                seconds,
-            )
+            Row(f"{name}, 200 curves", "called exponential", float(called.mean()), np.nan, 0, 0.02, False, 200, seconds)
         )
     return rows

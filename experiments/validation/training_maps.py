@@ -11,7 +11,7 @@ import numpy as np
 import optax
 
 import chaosjax as cj
-from validation.rows import Row
+from experiments.validation.rows import Row
 
 STEPS = 200
 SETTLE = 100

@@ -21,7 +21,7 @@ SIDE_BY_SIDE, SMALL_SECONDS = 64, 2e-3
 
 
 def forecast(sweep: Mapping[str, Any], long_seconds: float = LONG_SECONDS) -> float:
-    """Times a step and says, on standard error, how long all of them will take if that is long.
+    """Time a step and say, on standard error, how long all of them will take if that is long.
 
     ``seconds = step · cells · steps · (1 + copies + 2 k)``, without what other probes cost.
 

@@ -1,15 +1,15 @@
-"""What a study finds: each published figure or claim beside what was measured, and a verdict made by rule."""
+"""What an experiment finds: each published figure or claim beside what was measured, and a verdict made by rule."""
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
-from rich.console import Console
 from rich.table import Table
+
+from chaosjax.stats import format_interval
 
 REPRODUCED = "reproduced"
 DIFFERENT = "reproduced with a difference"
@@ -41,15 +41,14 @@ class Finding(NamedTuple):
     note: str = ""
 
 
-def number(
-    figure: str, quantity: str, published: float, value: float, low: float, high: float, unit: str = ""
-) -> Finding:
-    """Holds a measured mean with its 95 % interval against a number read off a figure.
+def number(figure: str, quantity: str, published: float, interval: xr.DataArray, unit: str = "") -> Finding:
+    """Hold a measured mean with its 95 % interval, ``[bound]``, against a number read off a figure.
 
     *Reproduced*: the interval and the published number ± `READING` share a point. *With a difference*: they do not,
     but the mean is within `NEAR` of it, relatively. Else *not reproduced*. *Not comparable* without an interval, and
     where it is wider than `WIDE` of the published number.
     """
+    value, low, high = (float(interval.sel(bound=bound)) for bound in ("estimate", "low", "high"))
     off = value / published - 1
     if not np.isfinite([value, low, high]).all():
         verdict, note = NOT_COMPARABLE, "no interval: too few cells"
@@ -59,92 +58,60 @@ def number(
         verdict, note = REPRODUCED, ""
     else:
         verdict, note = (DIFFERENT if abs(off) <= NEAR else NOT_REPRODUCED), f"{off:+.0%}"
-    return Finding(figure, quantity, f"{published:g}{unit}", interval(value, low, high, unit), verdict, note)
+    read = f"{published:g} {unit}".strip()
+    return Finding(figure, quantity, read, format_interval(interval, unit), verdict, note)
 
 
-def claim(figure: str, quantity: str, published: str, ours: str, holds: bool | None, difference: str = "") -> Finding:
-    """Holds a measurement against a claim in words.
+def claim(
+    figure: str,
+    quantity: str,
+    published: str,
+    ours: str | xr.DataArray,
+    holds: bool | None,
+    difference: str = "",
+    unit: str = "",
+) -> Finding:
+    """Hold a measurement against a claim in words.
 
     Args:
+        ours: in words, or an interval ``[bound]`` in `unit`.
         holds: whether the measurement bears it out; None where it cannot tell.
         difference: what differs although the claim holds, or why it cannot be told.
     """
-    if holds is None:
-        return Finding(figure, quantity, published, ours, NOT_COMPARABLE, difference or "the interval does not decide")
     verdict = NOT_REPRODUCED if not holds else DIFFERENT if difference else REPRODUCED
-    return Finding(figure, quantity, published, ours, verdict, difference)
+    if holds is None:
+        verdict, difference = NOT_COMPARABLE, difference or "the interval does not decide"
+    return Finding(figure, quantity, published, _words(ours, unit), verdict, difference)
 
 
-def beyond(figure: str, quantity: str, ours: str, note: str = "") -> Finding:
-    """A measurement that the study has no counterpart of."""
-    return Finding(figure, quantity, NOTHING, ours, NOT_COMPARABLE, note or "not in the study")
+def beyond(
+    figure: str, quantity: str, ours: str | xr.DataArray, note: str = "not in the study", unit: str = ""
+) -> Finding:
+    """Report a measurement that the study has no counterpart of, in words or as an interval ``[bound]`` in `unit`."""
+    return Finding(figure, quantity, NOTHING, _words(ours, unit), NOT_COMPARABLE, note)
 
 
-def interval(value: float, low: float, high: float, unit: str = "") -> str:
-    """A mean with its interval, in words."""
-    if not np.isfinite(value):
-        return "none"
-    ends = f" [{low:.3g}, {high:.3g}]" if np.isfinite([low, high]).all() else " (no interval)"
-    return f"{value:.3g}{ends}{unit}"
+def _words(ours: str | xr.DataArray, unit: str) -> str:
+    return ours if isinstance(ours, str) else format_interval(ours, unit)
 
 
-def shown(part: xr.Dataset, name: str = "", unit: str = "") -> str:
-    """`interval` of a statistic out of a dataset; the entries are those of `triple`."""
-    return interval(*triple(part, name), unit)
-
-
-def triple(part: xr.Dataset, name: str = "") -> tuple[float, float, float]:
-    """``estimate``, ``low`` and ``high`` of a dataset, or ``name``, ``name_low`` and ``name_high``."""
-    ends = (name, f"{name}_low", f"{name}_high") if name else ("estimate", "low", "high")
-    value, low, high = (float(part[end]) for end in ends)
-    return value, low, high
-
-
-def joined(**parts: xr.Dataset) -> xr.Dataset:
-    """Statistics of ``estimate``, ``low`` and ``high`` in one dataset, each under its name as `triple` reads them."""
-    named = [
-        part.rename({end: name if end == "estimate" else f"{name}_{end}" for end in part})
-        for name, part in parts.items()
-    ]
-    return xr.merge(named, compat="no_conflicts", combine_attrs="override")
-
-
-def above(part: xr.Dataset, bound: float, name: str = "") -> bool | None:
-    """Whether a statistic is above a bound: its whole interval is (True), is not (False), or neither (None)."""
-    _, low, high = triple(part, name)
-    return True if low > bound else False if high <= bound else None
-
-
-def below(part: xr.Dataset, bound: float, name: str = "") -> bool | None:
-    """Whether a statistic is below a bound, as `above`."""
-    _, low, high = triple(part, name)
-    return True if high < bound else False if low >= bound else None
-
-
-def save(folder: Path, findings: Sequence[Finding], costs: dict[str, Any], text: str = "") -> None:
-    """Writes findings.json and table.txt into a job's folder, and prints the table.
-
-    Args:
-        text: what is to be said of the figures, in markdown; goes to the page above the table.
-    """
+def save(path: Path, findings: Sequence[Finding], costs: dict[str, Any], text: str = "") -> None:
+    """Write findings with what they cost, and a text in markdown for the page above their table."""
     record = {"findings": [finding._asdict() for finding in findings], "cost": costs, "text": text}
-    (folder / "findings.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+def table_of(findings: Sequence[Finding]) -> Table:
+    """The findings as a table for the terminal."""
     table = Table("figure", "quantity", "published", "ours [95 %]", "verdict")
     for finding in findings:
         note = f" ({finding.note})" if finding.note else ""
         table.add_row(finding.figure, finding.quantity, finding.published, finding.ours, finding.verdict + note)
-    with (folder / "table.txt").open("w") as file:
-        width = None if sys.stdout.isatty() else 160
-        for console in (
-            Console(markup=False, highlight=False, width=width),
-            Console(file=file, markup=False, width=160),
-        ):
-            console.print(table, cost_line(costs), sep="\n")
-    print(f"Figures, table and records: {folder}")
+    return table
 
 
 def cost(*datasets: xr.Dataset) -> dict[str, Any]:
-    """What a study was, and what its sweeps cost together: seconds, gradients, tangent products, memory, on what."""
+    """What an experiment was, and what its sweeps cost together: seconds, products, memory, and on which devices."""
     parts = [_cost(dataset) for dataset in datasets]
     config = datasets[0].attrs["config"]
     added = ("seconds", "compile_seconds", "cells", "gradients", "tangents")
@@ -190,3 +157,9 @@ def cost_line(costs: dict[str, Any]) -> str:
         f"{costs['seconds']:.0f} s after {costs['compile_seconds']:.0f} s of compilation, at most "
         f"{costs['peak_bytes'] / 2**30:.1f} GiB, {costs['devices']}"
     )
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], align: str = "") -> str:
+    """A table in markdown; `align` has an l or an r for each column, and all are r without it."""
+    lines = [header, ["---" if side == "l" else "---:" for side in align or "r" * len(header)], *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -1,0 +1,84 @@
+"""What goes wrong in jobs, in words, and what happens when a multirun has ended."""
+
+import argparse
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn
+from hydra.errors import InstantiationException
+from hydra.experimental.callback import Callback
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from experiments._stores import finished_jobs
+
+CONF = Path(__file__).parents[1] / "conf"
+
+
+class Jobs(Callback):
+    """At the end of a multirun: one report over the records of all jobs, if it is to be `together`, and what failed."""
+
+    def __init__(self) -> None:
+        self.failed: list[str] = []
+        self.count = 0
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        self.count += 1
+        if job_return.return_value:
+            self.failed.append(config.hydra.sweep.subdir)
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        folder, wrong = Path(config.hydra.sweep.dir), []
+        if config.together:
+            try:
+                jobs = finished_jobs(folder)
+                if not jobs:
+                    raise ValueError(f"no job in {folder} has finished, so there is no report")
+                instantiate(config.report)(jobs, folder)
+            except Exception as error:
+                wrong.append(explained(error))
+        if self.failed:
+            wrong.append(f"{len(self.failed)} of {self.count} jobs failed: {', '.join(self.failed)}")
+        if wrong:
+            sys.exit("\n".join(f"error: {line}" for line in wrong))
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """The error itself, without Hydra's words around it: they name a Python object, the cause says what is wrong."""
+    while isinstance(error, InstantiationException) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def explained(error: BaseException) -> str:
+    """What went wrong and what to do: an error's message, and that of its cause where it adds something.
+
+    An error that no message was written for is shown with its traceback.
+    """
+    error = cause_of(error)
+    if not isinstance(error, ValueError | OSError | ImportError | InstantiationException | OmegaConfBaseException):
+        traceback.print_exception(error)
+    said, cause = str(error) or type(error).__name__, str(error.__cause__ or "")
+    return said if cause in said else f"{said} ({cause})"
+
+
+def names_in(folder: Path) -> list[str]:
+    """The experiments whose yaml is under experiment/ of a folder of configurations."""
+    top = folder / "experiment"
+    return sorted(str(path.relative_to(top).with_suffix("")) for path in top.rglob("*.yaml"))
+
+
+def check_names(arguments: Sequence[str]) -> None:
+    """Exit with a list of all experiments where `experiment=` names none of them: Hydra's own list has no folders."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--config-dir", "-cd", type=Path, default=CONF)
+    given, rest = parser.parse_known_args(arguments)
+    known = list(dict.fromkeys(names_in(CONF) + names_in(given.config_dir)))
+    chosen = [values for name, _, values in (argument.partition("=") for argument in rest) if name == "experiment"]
+    for name in (name for values in chosen if "(" not in values for name in values.split(",")):
+        if name not in (*known, "null"):
+            sys.exit(f"error: there is no experiment {name!r}; choose from {', '.join(known)}")
