@@ -88,24 +88,24 @@ class Probe(NamedTuple):
         emit: ``(m, transition) -> (m, record)``, at every record time t, before the step from t.
             A record is an array or a dict of arrays; the dict entry "" takes the probe's own name in the
             dataset, another entry "e" is appended as ``name_e``.
-        members: ``m -> Members``, phase points that are to be stepped beside x; `update` receives their images.
-            x and the members of all probes are stepped in one batched call.
         dims: names of the record's own axes, for a dict record by entry.
         attrs: long name, units and settings; they reach the dataset and identify the run on resume.
         theta: the control parameters the probe reads, with their defaults.
         check: ``m -> None`` on the host, once, with the first memories of all cells ``[cells, ...]``; raises
             when the measurement could not be trusted.
+        members: ``m -> Members``, phase points that are to be stepped beside x; `update` receives their images.
+            x and the members of all probes are stepped in one batched call.
         cost: what it adds to a run.
     """
 
     init: Init
     update: Update | UpdateWithImages
     emit: Emit
-    members: Callable[[PyTree], Members] | None = None
     dims: Dims = ()
     attrs: Mapping[str, Any] = {}
     theta: Mapping[str, float] = {}
     check: Callable[[PyTree], None] | None = None
+    members: Callable[[PyTree], Members] | None = None
     cost: Cost = Cost()
 
 

@@ -8,6 +8,8 @@ import xarray as xr
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
+from chaosjax import provenance_of
+
 
 def colours(count: int) -> list[tuple[float, float, float, float]]:
     """As many colours of one scale, from dark to light."""
@@ -16,7 +18,7 @@ def colours(count: int) -> list[tuple[float, float, float, float]]:
 
 def title_of(dataset: xr.Dataset) -> str:
     """Data, batch, optimizer, seeds and network of a sweep, for the head of a figure."""
-    system = dataset.attrs["identity"]["system"]
+    system = provenance_of(dataset)["identity"]["system"]
     data, size = system["dataset"], system["batch_size"]
     model, optimizer = (re.sub(r"^[\w.]*\.", "", system[part]) for part in ("model", "optimizer"))
     batch = "full batch" if size is None else f"batches of {size}"

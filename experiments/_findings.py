@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from rich.table import Table
 
+from chaosjax import provenance_of
 from chaosjax.stats import format_interval
 
 REPRODUCED = "reproduced"
@@ -113,7 +114,7 @@ def table_of(findings: Sequence[Finding]) -> Table:
 def cost(*datasets: xr.Dataset) -> dict[str, Any]:
     """What an experiment was, and what its sweeps cost together: seconds, products, memory, and on which devices."""
     parts = [_cost(dataset) for dataset in datasets]
-    config = datasets[0].attrs["config"]
+    config = provenance_of(datasets[0])["config"]
     added = ("seconds", "compile_seconds", "cells", "gradients", "tangents")
     return {
         **{key: sum(part[key] for part in parts) for key in added},
@@ -126,27 +127,17 @@ def cost(*datasets: xr.Dataset) -> dict[str, Any]:
 
 
 def _cost(dataset: xr.Dataset) -> dict[str, Any]:
-    cells = dataset["diverged_at"].size
-    steps = cells * int(dataset["time"][-1])
-    probes = _probes(dataset)
-    copies = sum(attrs.get("copies", 0) for attrs in probes)
-    vectors = sum(attrs.get("k", 0) for attrs in probes if attrs.get("every_steps"))
+    known = provenance_of(dataset)
     return {
-        "seconds": dataset.attrs["wall_seconds"],
-        "compile_seconds": dataset.attrs["compile_seconds"],
-        "cells": cells,
-        "gradients": steps * (1 + copies),
-        "tangents": steps * vectors,
-        "peak_bytes": dataset.attrs["peak_bytes"],
-        "devices": dataset.attrs["devices"],
-        "date": dataset.attrs["finished"][:10],
+        "seconds": known["wall_seconds"],
+        "compile_seconds": known["compile_seconds"],
+        "cells": dataset["diverged_at"].size,
+        "gradients": known["cost"]["steps"],
+        "tangents": known["cost"]["tangents"],
+        "peak_bytes": known["peak_bytes"],
+        "devices": known["devices"],
+        "date": known["finished"][:10],
     }
-
-
-def _probes(dataset: xr.Dataset) -> list[dict[Any, Any]]:
-    """The attributes of each probe, once: a record of several entries repeats them in each."""
-    named = {str(name): variable.attrs for name, variable in dataset.items()}
-    return list({name.removesuffix(f"_{attrs.get('entry')}"): attrs for name, attrs in named.items()}.values())
 
 
 def cost_line(costs: dict[str, Any]) -> str:

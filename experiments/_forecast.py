@@ -13,8 +13,8 @@ import numpy as np
 LONG_SECONDS = 900.0
 """A forecast below this is not worth a word."""
 
-TANGENT = 2.0
-"""What a tangent product costs, in gradients."""
+GRADIENTS = {"steps": 1.0, "tangents": 2.0, "products": 2.0, "losses": 0.5}
+"""What a step, a tangent product, a Hessian-vector product and a loss cost, in gradients."""
 
 SIDE_BY_SIDE, SMALL_SECONDS = 64, 2e-3
 """So many networks are timed side by side where one step of one takes less than this: together they are faster."""
@@ -23,7 +23,7 @@ SIDE_BY_SIDE, SMALL_SECONDS = 64, 2e-3
 def forecast(sweep: Mapping[str, Any], long_seconds: float = LONG_SECONDS) -> float:
     """Time a step and say, on standard error, how long all of them will take if that is long.
 
-    ``seconds = step · cells · steps · (1 + copies + 2 k)``, without what other probes cost.
+    ``seconds = step · cells · (steps + 2 tangents + 2 products + losses / 2)``, by the probes' declared cost.
 
     Args:
         sweep: the arguments of `chaosjax.sweep`.
@@ -34,7 +34,8 @@ def forecast(sweep: Mapping[str, Any], long_seconds: float = LONG_SECONDS) -> fl
     system, axes = sweep["system"], sweep["axes"]
     theta = {name: value for name, value in (system.theta or {}).items() if value is not None}
     theta |= {name: float(np.median(values)) for name, values in axes.items() if name != "seed"}
-    noise = system.noise(jax.random.key(0), jnp.int32(0))
+    key = jax.random.key(0)
+    noise = system.noise(key, jnp.int32(0))
 
     def timed(count: int) -> float:
         keys = jax.random.split(jax.random.key(0), count)
@@ -49,9 +50,14 @@ def forecast(sweep: Mapping[str, Any], long_seconds: float = LONG_SECONDS) -> fl
 
     one = timed(1)
     one = timed(SIDE_BY_SIDE) if one < SMALL_SECONDS else one
-    members = 1 + sum(p.attrs.get("copies", 0) + TANGENT * p.attrs.get("k", 0) for p in sweep["probes"].values())
+    steps, stride = sweep["steps"], sweep.get("stride", 1)
+    weights = sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(lambda: system.params(system.init(key, theta)))))
+    total = {"steps": steps, "tangents": 0, "products": 0, "losses": 0}
+    for probe in sweep["probes"].values():
+        total = {kind: total[kind] + count for kind, count in probe.cost.of_run(steps, stride, weights).items()}
+    members = sum(GRADIENTS[kind] * count for kind, count in total.items()) / steps
     cells = prod(len(values) for values in axes.values())
-    seconds = one * members * cells * sweep["steps"]
+    seconds = one * members * cells * steps
     if seconds > long_seconds:
         print(
             f"about {words(seconds)}: {cells:,} cells × {sweep['steps']:,} steps × {members:g} gradients of "

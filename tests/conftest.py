@@ -26,7 +26,8 @@ jaxtyping.install_import_hook([f"chaosjax.{module}" for module in CHECKED], "bea
 
 
 QUICKLY_COMPILED = (
-    "test_edge_of_chaos test_ensembles test_jumps test_linalg test_models test_optimizers test_probes test_studies test_training"
+    "test_edge_of_chaos test_ensembles test_jumps test_linalg test_models test_optimizers test_probes "
+    "test_studies test_training"
 ).split()
 
 

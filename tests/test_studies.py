@@ -65,8 +65,8 @@ def test_an_experiment_at_toy_size(experiment, tmp_path, request):
     ds = records_of(tmp_path)
     assert ds.sizes["time"] == 41
     assert bool(ds.loss.isel(learning_rate=0).notnull().all())
-    assert ds.attrs["config"]["run"]["steps"] == 40
-    assert len(ds.attrs["identity"]["system"]["dataset"]["checksum"]) == 64
+    assert chaosjax.provenance_of(ds)["config"]["run"]["steps"] == 40
+    assert len(chaosjax.provenance_of(ds)["identity"]["system"]["dataset"]["checksum"]) == 64
 
 
 @pytest.mark.parametrize("experiment", IN_ONE_PROGRAM)

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from chaosjax import series, stats
+from chaosjax import provenance_of, series, stats
 from experiments import Experiment, Finding, Records, beyond, claim
 from experiments.danovski import reduced
 from experiments.danovski.beside import compared, spectra
@@ -74,7 +74,7 @@ def measure(runs: xr.Dataset, records: Records) -> dict[str, Any]:
         "etas": ", ".join(f"{eta:g}" for eta in dataset["learning_rate"].values),
         "frozen": FROZEN,
         "neutral": dataset.sizes["coordinate"] - 2,
-        "critical": reduced.critical(np.array(records["beside"].attrs["config"]["frequencies"])),
+        "critical": reduced.critical(np.array(provenance_of(records["beside"])["config"]["frequencies"])),
         "low": rates.min() if rates.size else np.nan,
         "high": rates.max() if rates.size else np.nan,
         "end": float(diagram["eta_eff"].max()),

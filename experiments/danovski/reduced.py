@@ -11,6 +11,7 @@ argmax and the map is herding, z' = z + η_eff (p − e_argmax z): piecewise tra
 ICML 2009).
 """
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import jax
@@ -48,10 +49,10 @@ def system(
     p, plane = jnp.asarray(frequencies), jnp.asarray(PLANE)
     rate, start = jnp.asarray(rates), jnp.asarray(logits @ PLANE.T)
 
-    def step(x: Float[Array, " 2"], theta: dict[str, Any], noise: None) -> Float[Array, " 2"]:
+    def step(x: Float[Array, " 2"], theta: Mapping[str, Any], noise: None) -> Float[Array, " 2"]:
         return x - rate[theta["cell"].astype(int)] * (plane @ (jax.nn.softmax(x @ plane) - p))
 
-    def loss(x: Float[Array, " 2"], theta: dict[str, Any], noise: None) -> Float[Array, ""]:
+    def loss(x: Float[Array, " 2"], theta: Mapping[str, Any], noise: None) -> Float[Array, ""]:
         return jax.nn.logsumexp(x @ plane) - p @ (x @ plane)
 
     return cj.System(lambda key, theta: start[theta["cell"].astype(int)], step, loss=loss, theta={"cell": 0.0})

@@ -8,7 +8,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from chaosjax import plotting, stats
+from chaosjax import plotting, provenance_of, stats
 from experiments import Experiment, Finding, beyond, markdown, panels, title_of
 
 SATURATION = 0.1
@@ -71,7 +71,7 @@ def words(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Any]:
         if np.isfinite(stats.bounds(row["saturation"])[0]):
             saturation.append(f"{stats.format_interval(row['saturation'])} at η = {eta:g}")
     return {
-        "train_samples": dataset.attrs["identity"]["system"]["dataset"]["train_samples"],
+        "train_samples": provenance_of(dataset)["identity"]["system"]["dataset"]["train_samples"],
         "seeds": dataset.sizes["seed"],
         "copies": dataset.sizes["copy"],
         "steps": int(dataset["time"][-1]),

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from chaosjax import plotting, stats
+from chaosjax import EdgeOfChaos, plotting, provenance_of, stats
 from experiments import Experiment, Finding, beyond, claim, edge_of_chaos, title_of
 from experiments.jimenez import mnist_figures as draw
 
@@ -157,9 +157,9 @@ def _transients(dataset: xr.Dataset, summary: xr.Dataset) -> list[Finding]:
 def _unpublished(summary: xr.Dataset) -> list[Finding]:
     """Onset by rule and where λ is above the level by rule: the study gives neither."""
     level, found = summary.attrs["level"], []
-    for name, label in edge_of_chaos.ONSETS.items():
-        quantity = f"onset η_c: {label} above {0 if name == 'whole' else level:g}"
-        found.append(beyond("main", quantity, edge_of_chaos.onset_of(summary, name), "not published"))
+    for quantity, ours in EdgeOfChaos(summary, summary).rows().items():
+        if quantity.startswith("onset"):
+            found.append(beyond("main", quantity, ours, "not published"))
     for name, label in RULES.items():
         mean, low, _ = stats.bounds(summary[name])
         top = int(mean.fillna(-np.inf).argmax("learning_rate"))
@@ -203,13 +203,13 @@ def listed(chosen: xr.DataArray) -> str:
 def words(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str, Any]:
     first, names = summary.isel(numbers=0), [str(name) for name in summary["numbers"].values]
     dataset = datasets[names[0]]
-    radii = {name: datasets[name].attrs["identity"]["probes"]["distance"]["radius"] for name in names}
+    radii = {name: provenance_of(datasets[name])["identity"]["probes"]["distance"]["radius"] for name in names}
     rows = {value: first.sel(threshold=value) for value in first["threshold"].values}
     chaotic = first.isel(learning_rate=np.flatnonzero(first["chaotic"]))
     shares = {name: float(chaotic[f"{name}_share"].sum()) / max(1, chaotic["chaotic"].size) for name in FILTERED}
     best = {value: row["best_fastest"] for value, row in rows.items()}
     return {
-        "samples": dataset.attrs["identity"]["system"]["dataset"]["train_samples"],
+        "samples": provenance_of(dataset)["identity"]["system"]["dataset"]["train_samples"],
         **{name: dataset.sizes[name] for name in ("seed", "copy", "learning_rate")},
         "steps": int(dataset["time"][-1]),
         "kinds": ", ".join(f"{name} with ε = {radius:g}" for name, radius in radii.items()),

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from chaosjax import stats
+from chaosjax import provenance_of, stats
 from experiments import Experiment, Finding, beyond, claim, markdown, panels
 
 YES, NO, UNDECIDED = "yes", "no", "undecided"
@@ -37,7 +37,8 @@ def summarise(
     rows = [_case(datasets[case], share, level, thresholds) for case in order]
     names = xr.DataArray(np.array(order, dtype=object), dims="case", name="case")
     summary = xr.concat(rows, names, coords="minimal", compat="override")
-    return summary.assign_attrs({"labels": [datasets[case].attrs["config"].get("label", case) for case in order]})
+    configs = {case: provenance_of(datasets[case])["config"] for case in order}
+    return summary.assign_attrs({"labels": [configs[case].get("label", case) for case in order]})
 
 
 def _case(dataset: xr.Dataset, share: float, level: float, thresholds: Sequence[float]) -> xr.Dataset:

@@ -72,8 +72,8 @@ def known(
     begun = time.perf_counter()
     found = cj.series.apply(function, series)
     seconds = time.perf_counter() - begun
-    values = found.value
-    covered = int(((found.low <= reference) & (found.high >= reference)).sum())
+    values, low, high = cj.stats.bounds(found.value)
+    covered = int(((low <= reference) & (high >= reference)).sum())
     text = f"{covered} of {values.size} intervals hold the reference"
     worst = float(abs(values - reference).max())
     text += (
@@ -100,7 +100,7 @@ def null(kind: str, estimator: str, function: Callable[..., Any], series: xr.Dat
     begun = time.perf_counter()
     found = cj.series.apply(function, series)
     seconds = time.perf_counter() - begun
-    called = float(found.value.notnull().mean())
+    called = float(cj.stats.bounds(found.value)[0].notnull().mean())
     reasons = sorted({cj.series.REASONS[int(code)] for code in np.unique(found.reason)})
     title = f"{estimator}: given an exponent"
     note = "reasons: " + ", ".join(reason or "none" for reason in reasons)
