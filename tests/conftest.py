@@ -1,12 +1,15 @@
-"""Tests run in float64 on four simulated CPU devices, so that device invariance is tested on any machine.
+"""Tests run in float64 on two simulated CPU devices, so that device invariance is tested on any machine.
 
-The shapes and types in the annotations of the core are enforced while they run.
+The shapes and types in the annotations of the core are enforced while they run. What is compiled is kept for the whole
+test run, in a folder that all of its processes share and that nobody else reads.
 """
 
+import atexit
 import importlib
 import json
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import jax
@@ -20,9 +23,18 @@ CHECKED = (
 ).split()
 
 jax.config.update("jax_enable_x64", True)
-jax.config.update("jax_num_cpu_devices", 4)
+jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["CHAOSJAX_CACHE"] = tempfile.mkdtemp(prefix="chaosjax-tests-")
+    atexit.register(shutil.rmtree, os.environ["CHAOSJAX_CACHE"], ignore_errors=True)
+
 jaxtyping.install_import_hook([f"chaosjax.{module}" for module in CHECKED], "beartype.beartype")
+
+from chaosjax._engine import use_disk_cache  # noqa: E402 (behind the hook)
+
+use_disk_cache()
 
 
 QUICKLY_COMPILED = (

@@ -14,13 +14,14 @@ import numpy as np
 import optax
 import pytest
 import zarr
-from chaosjax._store import Checkpoint, Store, differences, key_impls, pack, unpack, unwrap_keys, wrap_keys
 from conftest import Interrupted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import chaosjax as cj
+from chaosjax._results import Checkpoint, Store, key_impls, pack, unpack, unwrap_keys, wrap_keys
+from chaosjax._results._provenance import differences
 
 SYSTEM = cj.training(cases.problem(), optax.sgd)
 

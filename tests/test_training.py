@@ -92,7 +92,7 @@ def test_an_optimizer_that_needs_the_loss_function_gets_it():
 @pytest.mark.parametrize(
     ("options", "axes", "message"),
     [
-        ({"batch_size": 11}, {}, "batch_size=11 must be between 1 and the number of training samples, 10"),
+        ({"batch_size": 11}, {}, "batch_size=11 must be an integer from 1 to 10, the number of training samples"),
         ({}, {}, "needs a value of learning_rate: give it as an axis"),
         ({}, {"learning_rate": [0.1], "nesterov": [0, 1], "momentum": [0.5]}, "run its values as a Hydra multirun"),
         ({}, {"learning_rte": [0.1]}, "did you mean 'learning_rate'"),

@@ -96,7 +96,7 @@ class ChaosOrNoise:
 def is_chaotic(
     system: System,
     *,
-    theta: Mapping[str, float] = MappingProxyType({}),
+    theta: Mapping[str, Any] = MappingProxyType({}),
     steps: int = 100,
     seeds: int = 8,
     level: float = 0.05,

@@ -69,7 +69,7 @@ def lyapunov_exponents(
     k: int = 1,
     *,
     steps: int,
-    theta: Mapping[str, float] = MappingProxyType({}),
+    theta: Mapping[str, Any] = MappingProxyType({}),
     transient: int | None = None,
     seeds: int = 4,
     time_step: float | None = None,

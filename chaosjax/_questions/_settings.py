@@ -9,7 +9,7 @@ from chaosjax._checks import check_count
 from chaosjax._precision import working_dtype
 
 
-def seeds_of(theta: Mapping[str, float], seeds: int) -> dict[str, Any]:
+def seeds_of(theta: Mapping[str, Any], seeds: int) -> dict[str, Any]:
     """Return the axes of a sweep over seeds 0, 1, … at one choice of the control parameters.
 
     Raises:

@@ -73,7 +73,7 @@ def gali(k: int = 2, piecewise: bool = False) -> Probe:
         change = jnp.sum(jnp.log(jnp.abs(jnp.diagonal(R)))) - jnp.sum(jnp.log(lengths))
         return Deviations(frame.T, coordinates / lengths[None], m.log_volume + change)
 
-    def emit(m: Deviations, transition: Transition):
+    def emit(m: Deviations, transition: Transition) -> tuple[Deviations, Array | dict[str, Array]]:
         if k > 2:
             return m, m.log_volume
         # with θ the angle between the lines, sin θ = GALI_2: 2 sin(θ/2) without the cancellation of 1 − cos θ

@@ -69,7 +69,7 @@ def lyapunov(k: int = 1, every: int = 1, piecewise: bool = False) -> Probe:
             return _absorb(pushed)
         return lax.cond((transition.t + 1) % every == 0, _absorb, lambda m: m, pushed)
 
-    def emit(m: Frame, transition: Transition):
+    def emit(m: Frame, transition: Transition) -> tuple[Frame, Float[Array, " k"]]:
         m = m if every == 1 else _absorb(m)
         return m._replace(growth=jnp.zeros_like(m.growth)), m.growth
 

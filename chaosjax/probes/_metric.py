@@ -21,7 +21,7 @@ def metric(name: str | Callable[[PyTree], Array], dims: tuple[str, ...] = ()) ->
     if callable(name):
         return reading(lambda transition: name(transition.params), dims, long_name=getattr(name, "__name__", "metric"))
 
-    def read(transition: Transition):
+    def read(transition: Transition) -> Array:
         metrics = transition.system.metrics
         if name not in metrics:
             known = ", ".join(metrics) or "none"

@@ -38,7 +38,7 @@ def norms(norm: str = "l2", of: Sequence[str] = ("params", "grad", "update")) ->
     if unknown:
         raise ValueError(f"norms: of={sorted(unknown)} is not known; choose from {', '.join(vectors)}")
 
-    def read(transition: Transition):
+    def read(transition: Transition) -> dict[str, Array]:
         return {key: measure(ravel_pytree(vectors[key](transition))[0]) for key in of}
 
     return reading(read, dict.fromkeys(of, ()), long_name=f"{norm} norm", norm=norm)

@@ -157,7 +157,7 @@ def _frames(k: int, with_vectors: bool) -> Probe:
         vectors, R = unbatched(jnp.linalg.qr)(jax.vmap(transition.push)(m.vectors).T)
         return _Frame(vectors.T, R)
 
-    def emit(m: _Frame, transition: Transition):
+    def emit(m: _Frame, transition: Transition) -> tuple[_Frame, dict[str, Array]]:
         kept = {"vectors": m.vectors, "point": phase(transition.x)[0]} if with_vectors else {}
         return m, {"R": m.R, **kept}
 

@@ -173,7 +173,7 @@ def _expansion(inside: Region) -> Probe:
         determinant = J[0, 0] * J[1, 1] - J[0, 1] * J[1, 0]
         return _Expansion(J @ m.propagator, m.log_determinant + jnp.log(jnp.abs(determinant)), stayed)
 
-    def emit(m: _Expansion, transition: Transition):
+    def emit(m: _Expansion, transition: Transition) -> tuple[_Expansion, dict[str, Array]]:
         log_g, resolved = _log_expansion(m, transition.t)
         return m, {"log_g": log_g, "resolved": resolved, "stayed": m.stayed & inside(transition.x)}
 
