@@ -40,12 +40,8 @@ print(json.dumps([hits, misses, ds.growth.values.tobytes().hex(), str(jax.config
 
 def run(cache, threads=1, **environment):
     script = SCRIPT.format(tests=os.path.dirname(__file__), threads=threads)
-    told = {
-        **os.environ,
-        "CHAOSJAX_CACHE": str(cache),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        **environment,
-    }
+    keep_all = {"CHAOSJAX_CACHE": str(cache), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    told = {**os.environ, **keep_all, **environment}
     done = subprocess.run([sys.executable, "-W", "error", "-c", script], env=told, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

@@ -48,8 +48,8 @@ def plan(
         devices = jax.local_devices()
         devices = devices[:1] if devices[0].platform == "cpu" else devices
     on_cpu = devices[0].platform == "cpu"
-    threads = (threads or available_cores()) if on_cpu else 1
-    lanes = threads if on_cpu else len(devices)
+    lanes = available_cores() if on_cpu else len(devices)  # not by `threads`, which must change no bit
+    threads = (threads or lanes) if on_cpu else 1
     if batch_size == "tune":
         batch_size = _tuned(run, lambda size: Layout(size, tuple(devices), threads), lanes, engine)
     elif batch_size is None:

@@ -81,6 +81,8 @@ def flat_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
     def flat(value: Any) -> str | int | float:
         if isinstance(value, bool):
             return int(value)
+        if isinstance(value, int) and abs(value) >= 2**31:
+            return float(value)  # netCDF 3 has no wider integers
         return value if isinstance(value, str | int | float) else json.dumps(value)
 
     return {name: flat(value) for name, value in attrs.items() if value is not None}

@@ -13,8 +13,8 @@ from chaosjax._transition import Transition
 def ablation(side_by_side: int = 16) -> Probe:
     """The loss change when one parameter alone is set to 0: ``L(w with w_i = 0) − L(w)``, full data, ``[weight]``.
 
-    Exactly 0 for a parameter that is 0. L is the system's loss, with its L2 term. Cost: one loss evaluation per parameter
-    and record: take it with `every`.
+    Exactly 0 for a parameter that is 0. L is the system's loss, with its L2 term. Cost: one loss per parameter and
+    record: take it with `every`.
 
     Args:
         side_by_side: losses computed in one batched call; memory grows with it.
