@@ -1,4 +1,4 @@
-"""The README's example runs, with fewer cells, and so do the guide's pieces."""
+"""The code of README, guide and instruments runs, with fewer cells; links lead somewhere."""
 
 import os
 import re
@@ -25,36 +25,75 @@ def run_script(source: str, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_readme_example_runs_with_fewer_cells(tmp_path):
-    (script,) = python_blocks("README.md")
-    fewer = script.replace("0.1, 20, 12", "0.1, 20, 4").replace("np.arange(4)", "np.arange(2)")
-    assert fewer != script
-    run_script(fewer, tmp_path)
+FEWER = {
+    "cj.edge_of_chaos(problem)": "cj.edge_of_chaos(problem, learning_rates=[0.5, 2.0, 8.0], seeds=2, steps=40)",
+    "0.1, 20, 12": "0.1, 20, 4",
+    "np.arange(4)": "np.arange(2)",
+    "steps=20_000": "steps=2_000",
+}
+
+
+def smaller(script: str) -> str:
+    for whole, part in FEWER.items():
+        script = script.replace(whole, part)
+    return script
+
+
+def test_readme_examples_run_with_fewer_cells(tmp_path):
+    first, second = python_blocks("README.md")
+    script = "\n".join([first, second])
+    assert all(script.count(whole) == 1 for whole in list(FEWER)[:3])
+    checks = "assert 0 < float(cj.stats.bounds(found.summary.onset)[0]) <= 8"
+    run_script(smaller(script) + checks, tmp_path)
     ds = xr.open_zarr(tmp_path / "onset.zarr", consolidated=False)
     assert dict(ds.sizes) == {"learning_rate": 4, "seed": 2, "time": 101, "copy": 5, "exponent": 2, "eigenvalue": 1}
     exponents = ds.growth.isel(exponent=0, time=slice(1, 41)).sum("time").mean("seed") / 40
     assert float(exponents[0]) < 0.01 < 0.3 < float(exponents.max())
-    assert (tmp_path / "onset.png").stat().st_size > 10_000
+    assert all((tmp_path / figure).stat().st_size > 10_000 for figure in ("edge.png", "onset.png"))
 
 
-def test_guide_pieces_run(tmp_path):
-    loop, system, probe = python_blocks("docs/guide.md")
-    shrunk = system.replace("500", "5").replace("cj.sweep", "ds = cj.sweep")
-    assert shrunk.count("ds = cj.sweep(") == 1
-    script = "\n".join(
-        [
-            "import jax, jax.numpy as jnp, numpy as np, chaosjax as cj",
-            "cj.enable_x64()",
-            shrunk,
-            "assert abs(float(ds.growth.sel(r=4.0, time=2000)[0]) / 2000 - np.log(2)) < 0.02",
-            probe,
-            "system, probes, theta = logistic, {'path': path_length()}, {'r': 4.0}",
-            "key = noise_key = jax.random.key(0)",
-            loop,
-            "assert records['path'].shape == (10,) and bool(jnp.all(jnp.diff(records['path']) > 0))",
-        ]
-    )
-    run_script(script, tmp_path)
+LOGGERS = {
+    "tensorboardX.py": """
+class SummaryWriter:
+    def __init__(self, folder):
+        self.scalars = {}
+
+    def add_scalar(self, tag, value, step):
+        self.scalars[step] = float(value)
+""",
+    "wandb.py": """
+class Run:
+    scalars = {}
+
+    def log(self, values, step):
+        self.scalars[step] = float(values["loss"])
+
+
+def init(project):
+    return Run()
+""",
+}
+"""Loggers that are no dependencies, as far as the guide uses them."""
+
+
+def test_guide_runs_from_top_to_bottom(tmp_path):
+    for name, source in LOGGERS.items():
+        (tmp_path / name).write_text(source)
+    checks = """
+assert abs(float(orbits.growth.sel(r=4.0, time=2000)[0]) / 2000 - np.log(2)) < 0.02
+assert records["path"].shape == (10,) and bool(jnp.all(jnp.diff(records["path"]) > 0))
+assert 1e-6 == round(float(records["twin"][0]), 12) < float(records["twin"][-1])
+for each in (with_nnx, with_linen, by_hand, with_equinox, regression):
+    cj.sweep(cj.training(each, optax.sgd), {"loss": cj.probes.loss()}, {"learning_rate": [0.1]}, steps=1)
+to_tensorboard(ds), to_wandb(ds), live(ds)
+mean = ds.loss.mean(["learning_rate", "momentum", "seed"]).to_series()
+assert writer.scalars == run.scalars == dict(mean)
+table = np.loadtxt("loss.csv", delimiter=",", skiprows=1)
+assert sorted(table[:, -1]) == sorted(ds.loss.values.ravel())
+assert len(ax.lines) == 1 + 8
+assert float(low[0]) <= float(estimate[0]) <= float(high[0])
+"""
+    run_script(smaller("\n".join(python_blocks("docs/guide.md"))) + checks, tmp_path)
 
 
 def test_instruments_page_runs(tmp_path):
@@ -69,7 +108,7 @@ assert agreement.ensemble_compared.sum() > 0
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", *[str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")]]
+    "page", ["README.md", "CONTRIBUTING.md", *[str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")]]
 )
 def test_links_lead_somewhere(page):
     targets = re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text())
