@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 Factors = TypeVar("Factors")
 
@@ -142,14 +142,36 @@ def _extend(method: Factorisation, state: Krylov) -> Krylov:
 
 
 def new_direction(
-    image: Float[Array, " d"], basis: Float[Array, "m d"], floor: Float[Array, ""] | float
+    image: Float[Array, " d"],
+    basis: Float[Array, "m d"],
+    floor: Float[Array, ""] | float,
+    rank: Int[Array, ""] | None = None,
 ) -> tuple[Float[Array, " d"], Float[Array, ""]]:
-    """The unit vector along what of the image is orthogonal to the basis, and its length; 0 up to the floor."""
+    """The unit vector along what of the image is orthogonal to the basis, and its length; 0 up to the floor.
+
+    Rows of the basis from `rank` on are left out.
+    """
+    held = jnp.arange(len(basis)) < (len(basis) if rank is None else rank)
     for _ in range(2):
-        image = image - (basis @ image) @ basis
+        image = image - jnp.where(held, basis @ image, 0.0) @ basis
     length = jnp.linalg.norm(image)
     nothing = length <= floor
     return jnp.where(nothing, 0.0, image / jnp.where(nothing, 1.0, length)), jnp.where(nothing, 0.0, length)
+
+
+@jax.custom_batching.custom_vmap
+def in_any_cell(condition: Bool[Array, ""]) -> Bool[Array, ""]:
+    """Whether a condition holds in any cell of the batches around; the same for all of them.
+
+    As the condition of a ``lax.while_loop`` under vmap it saves the copy of all memory that JAX makes at every turn to
+    keep finished cells as they are. The body has to leave them as they are by itself.
+    """
+    return condition
+
+
+@in_any_cell.def_vmap
+def _reduce(axis_size: int, batched: list[bool], condition: Bool[Array, " cells"]) -> tuple[Bool[Array, ""], bool]:
+    return in_any_cell(jnp.any(condition)), False
 
 
 def check_pairs(name: str, k: int, d: int, max_products: int) -> None:
