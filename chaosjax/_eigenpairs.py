@@ -29,7 +29,8 @@ class ExtremeEigenpairs(NamedTuple):
         converged: the residual is at most ``tolerance · ‖H‖``, and `certified` holds.
         certified: no eigenvalue beyond these is missed, with a probability of 1 − 1e-3 for each end of the spectrum.
         products: products with the operator.
-        block: the pairs' vectors and the next ones of the spectrum: the start of the next search.
+        block: the start of the next search: the pairs' vectors and the next ones of the spectrum, each moved by
+            ``± r / ‖H‖``, r its residual, the sign that of its end of the spectrum: a step of the power method, free.
     """
 
     values: Float[Array, " pairs"]
@@ -120,9 +121,9 @@ def eigenpairs(
     Raises:
         ValueError: if there are no pairs, more pairs than rows, or more rows than dimensions or products.
 
-    Cost: with a trusted block one product per row and one per residual taken in, of which the first is always taken
-    where there are guards. Otherwise as many as convergence takes, and the random search, about
-    ``ln(√d / 1e-3) / √gap`` products, with the gap relative to the width of the spectrum. Memory: 2·max_products·d.
+    Cost: with a trusted block one product per row and one per residual taken in. Otherwise as many as convergence
+    takes, and the random search, about ``ln(√d / 1e-3) / √gap`` products, with the gap relative to the width of the
+    spectrum. Memory: 2·max_products·d.
 
     Source: Parlett, The Symmetric Eigenvalue Problem (1998), chapters 11 to 13; Kuczyński, Woźniakowski, SIAM J.
     Matrix Anal. Appl. 13 (1992) 1094, for random starts.
@@ -133,21 +134,22 @@ def eigenpairs(
     bottom = smallest + (spare // 2 if k else spare) if smallest else 0
     wanted = Wanted(k, smallest, b - bottom, bottom)
     random = jax.random.normal(key, block.shape, dtype)
-    random = random / jnp.linalg.norm(random, axis=1, keepdims=True)
     rows = _usable(block, random)
     problem = _Problem(matvec, rows, random[0], wanted, tolerance, max_products)
 
-    space, yes = empty_space(min(d, max_products), d, dtype), jnp.bool_(True)
-    unread = jax.eval_shape(lambda space: ritz_pairs(space, wanted), space)
-    unread = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), unread)
-    vector = rows[0] / jnp.linalg.norm(rows[0])
-    search = _Search(space, vector, unread, _chain(wanted, d, dtype), ~yes, yes & trusted, yes, yes)
+    m, no = min(d, max_products), np.False_
+    unread = Ritz(*(np.zeros(shape, dtype) for shape in ((b,), (b, m), (b, d), (b,), ())))
+    start = _Search(
+        empty_space(m, d, dtype), rows[0], unread, _chain(wanted, d, dtype), no, jnp.asarray(trusted), ~no, ~no
+    )
 
     def cycle(search: _Search) -> _Search:
         search = lax.while_loop(lambda s: in_any_cell(s.extending), lambda s: _extend(problem, s), search)
         return _decide(problem, search)
 
-    search = lax.while_loop(lambda s: in_any_cell(s.running), cycle, search)
+    zero = 0 * rows[0, 0]  # makes every part of the start one of the cell's own: vmap then traces the loop once
+    start = jax.tree.map(lambda leaf: leaf + zero.astype(leaf.dtype), start)
+    search = lax.while_loop(lambda s: in_any_cell(s.running), cycle, start)
     ritz, pairs = search.ritz, k + smallest
     vectors = ritz.coefficients @ search.space.basis
     sides = np.repeat([1.0, -1.0, 1.0, -1.0], [k, smallest, wanted.top - k, wanted.bottom - smallest])
@@ -164,17 +166,16 @@ def eigenpairs(
 
 
 def _usable(block: Float[Array, "b d"], random: Float[Array, "b d"]) -> Float[Array, "b d"]:
-    """Add a random part just above rounding: it remains of a row that is not finite or depends on others."""
-    length = jnp.linalg.norm(block, axis=1, keepdims=True)
-    usable = jnp.isfinite(length) & (length > 0)
-    rows = jnp.where(usable, block / jnp.where(usable, length, 1.0), 0.0)
-    return rows + _rounding(block.dtype) * random
+    """Rows of length 1, with a random part just above rounding: it is what remains of a useless row."""
+    rows = block / jnp.linalg.norm(block, axis=1, keepdims=True)
+    rows = jnp.where(jnp.isfinite(rows), rows, 0.0) + _rounding(block.dtype) / math.sqrt(block.shape[1]) * random
+    return rows.at[0].divide(jnp.linalg.norm(rows[0]))
 
 
 def _chain(wanted: Wanted, d: int, dtype: jnp.dtype) -> _Chain:
-    one = jnp.full(2, _MISSED * math.sqrt(math.pi / (2 * d)), dtype)
-    asked = jnp.asarray([wanted.k > 0, wanted.smallest > 0])
-    return _Chain(jnp.zeros((), dtype), one, 0 * one, jnp.where(asked, one**2, jnp.inf), jnp.bool_(False))
+    one = np.full(2, _MISSED * math.sqrt(math.pi / (2 * d)), dtype)
+    asked = np.array([wanted.k > 0, wanted.smallest > 0])
+    return _Chain(np.zeros((), dtype), one, 0 * one, np.where(asked, one**2, np.inf).astype(dtype), np.False_)
 
 
 def _extend(problem: _Problem, search: _Search) -> _Search:
@@ -190,8 +191,8 @@ def _extend(problem: _Problem, search: _Search) -> _Search:
     unfinished = search.exploring & jnp.any(chain.total < 1) & ~chain.beyond & _room(problem, space)
     return search._replace(
         space=space,
-        vector=jnp.where(going, vector, search.vector),
-        chain=jax.tree.map(lambda new, old: jnp.where(going, new, old), chain, search.chain),
+        vector=vector,
+        chain=chain,
         extending=going & (loading | unfinished),
     )
 
@@ -199,11 +200,11 @@ def _extend(problem: _Problem, search: _Search) -> _Search:
 def _follow(problem: _Problem, search: _Search, alpha: Float[Array, ""], beta: Float[Array, ""]) -> _Chain:
     """The polynomials one degree higher."""
     chain, ritz, (k, smallest, *_) = search.chain, search.ritz, problem.wanted
-    sides = jnp.asarray([1.0, -1.0], alpha.dtype)
-    ends = sides * ritz.values[jnp.asarray([max(k, 1), k + smallest]) - 1] + problem.tolerance * ritz.scale
-    missing = chain.total < 1
+    sides = np.array([1.0, -1.0], alpha.dtype)
+    ends = sides * ritz.values[np.array([max(k, 1), k + smallest]) - 1] + problem.tolerance * ritz.scale
+    missing = search.extending & (chain.total < 1)
     polynomial = (ends - sides * alpha) * chain.polynomial - chain.beta * chain.previous
-    beyond = jnp.any((polynomial <= 0) & missing)
+    beyond = chain.beyond | jnp.any((polynomial <= 0) & missing)
     polynomial = polynomial / beta  # infinite where all is found that has a part in the random direction
     total = jnp.where(missing, chain.total + polynomial**2, chain.total)
     return _Chain(beta, polynomial, chain.polynomial, total, beyond)
@@ -219,7 +220,7 @@ def _decide(problem: _Problem, search: _Search) -> _Search:
     certified = jnp.where(search.exploring, found, search.certified & near) | (space.rank == d)
     certified = jnp.where(going, certified, search.certified)
 
-    refining, finite = jnp.any(unconverged), jnp.all(jnp.isfinite(ritz.values))
+    refining, finite = jnp.any(unconverged), jnp.isfinite(ritz.scale)
     exploring = going & ~refining & ~certified & finite & (space.products < problem.max_products)
     space = restart(space, ritz.coefficients[:pairs], exploring)
     worst = ritz.residuals[jnp.argmax(jnp.where(unconverged, ritz.sizes[:pairs], -1.0))]
@@ -227,7 +228,7 @@ def _decide(problem: _Problem, search: _Search) -> _Search:
     floor = jnp.where(exploring, 0.0, _floor(ritz))
     vector, length = new_direction(following, space.basis, floor, space.rank)
     going &= (exploring | refining) & _room(problem, space) & (length > 0)
-    chain = _chain(problem.wanted, d, ritz.values.dtype)
+    chain = jax.tree.map(jnp.asarray, _chain(problem.wanted, d, ritz.values.dtype))
     return _Search(space, vector, ritz, chain, exploring, certified, going, going)
 
 

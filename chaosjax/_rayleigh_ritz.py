@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from chaosjax._linalg import LinearMap, unbatched
@@ -87,15 +88,15 @@ def ritz_pairs(space: Space, wanted: Wanted) -> Ritz:
     """Rows of the projected operator beyond the rank are moved below its spectrum."""
     m = len(space.basis)
     held = jnp.arange(m) < space.rank
-    projected = jnp.where(held[:, None] & held, space.projected, 0.0)
+    projected = jnp.where(held[:, None] & held[None], space.projected, 0.0)
     below = -2 * jnp.max(jnp.sum(jnp.abs(projected), axis=0)) - 1
     values, vectors = unbatched(jnp.linalg.eigh)(projected + jnp.diag(jnp.where(held, 0.0, below)))
-    lowest = m - space.rank
-    top = m - 1 - jnp.arange(wanted.top)
-    bottom = jnp.minimum(lowest + jnp.arange(wanted.bottom), m - 1)
-    k, s = wanted.k, wanted.smallest
-    order = jnp.concatenate([top[:k], bottom[:s], top[k:], bottom[s:]])
+    k, s, lowest = wanted.k, wanted.smallest, m - space.rank
+    order = m - 1 - np.arange(wanted.top)
+    if wanted.bottom:
+        bottom = jnp.minimum(lowest + np.arange(wanted.bottom), m - 1)
+        order = jnp.concatenate([order[:k], bottom[:s], order[k:], bottom[s:]])
     scale = jnp.maximum(jnp.abs(values[-1]), jnp.abs(values[lowest]))
-    values, coefficients = values[order], jnp.where(held, vectors.T[order], 0.0)
+    values, coefficients = values[order], jnp.where(held[None], vectors.T[order], 0.0)
     residuals = coefficients @ space.images - values[:, None] * (coefficients @ space.basis)
     return Ritz(values, coefficients, residuals, jnp.linalg.norm(residuals, axis=1), scale)
