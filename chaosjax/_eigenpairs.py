@@ -137,8 +137,8 @@ def eigenpairs(
     rows = _usable(block, random)
     problem = _Problem(matvec, rows, random[0], wanted, tolerance, max_products)
 
-    m, no = min(d, max_products), np.False_
-    unread = Ritz(*(np.zeros(shape, dtype) for shape in ((b,), (b, m), (b, d), (b,), ())))
+    m, no, yes = min(d, max_products), jnp.asarray(False), jnp.asarray(True)
+    unread = Ritz(*(jnp.zeros(shape, dtype) for shape in ((b,), (b, m), (b, d), (b,), ())))
     start = _Search(
         empty_space(m, d, dtype), rows[0], unread, _chain(wanted, d, dtype), no, jnp.asarray(trusted), ~no, ~no
     )
@@ -175,7 +175,8 @@ def _usable(block: Float[Array, "b d"], random: Float[Array, "b d"]) -> Float[Ar
 def _chain(wanted: Wanted, d: int, dtype: jnp.dtype) -> _Chain:
     one = np.full(2, _MISSED * math.sqrt(math.pi / (2 * d)), dtype)
     asked = np.array([wanted.k > 0, wanted.smallest > 0])
-    return _Chain(np.zeros((), dtype), one, 0 * one, np.where(asked, one**2, np.inf).astype(dtype), np.False_)
+    total = np.where(asked, one**2, np.inf).astype(dtype)
+    return _Chain(*map(jnp.asarray, (one[0] * 0, one, one * 0, total, False)))
 
 
 def _extend(problem: _Problem, search: _Search) -> _Search:
@@ -200,12 +201,12 @@ def _extend(problem: _Problem, search: _Search) -> _Search:
 def _follow(problem: _Problem, search: _Search, alpha: Float[Array, ""], beta: Float[Array, ""]) -> _Chain:
     """The polynomials one degree higher."""
     chain, ritz, (k, smallest, *_) = search.chain, search.ritz, problem.wanted
-    sides = np.array([1.0, -1.0], alpha.dtype)
+    sides = jnp.asarray([1.0, -1.0], alpha.dtype)
     ends = sides * ritz.values[np.array([max(k, 1), k + smallest]) - 1] + problem.tolerance * ritz.scale
     missing = search.extending & (chain.total < 1)
     polynomial = (ends - sides * alpha) * chain.polynomial - chain.beta * chain.previous
     beyond = chain.beyond | jnp.any((polynomial <= 0) & missing)
-    polynomial = polynomial / beta  # infinite where all is found that has a part in the random direction
+    polynomial = jnp.asarray(polynomial) / beta  # infinite where all is found that has a part in the random direction
     total = jnp.where(missing, chain.total + polynomial**2, chain.total)
     return _Chain(beta, polynomial, chain.polynomial, total, beyond)
 
@@ -228,7 +229,7 @@ def _decide(problem: _Problem, search: _Search) -> _Search:
     floor = jnp.where(exploring, 0.0, _floor(ritz))
     vector, length = new_direction(following, space.basis, floor, space.rank)
     going &= (exploring | refining) & _room(problem, space) & (length > 0)
-    chain = jax.tree.map(jnp.asarray, _chain(problem.wanted, d, ritz.values.dtype))
+    chain = _chain(problem.wanted, d, ritz.values.dtype)
     return _Search(space, vector, ritz, chain, exploring, certified, going, going)
 
 

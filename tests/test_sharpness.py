@@ -13,13 +13,13 @@ import chaosjax as cj
 RATE, FAST = 0.05, 0.6  # the second beyond the edge of stability
 
 
-def learning(hidden=(16,), inputs=20, seed=0):
-    """Some 400 parameters; classes that a linear function tells apart."""
+def learning(hidden=10, inputs=12, seed=0):
+    """Classes that a linear function tells apart."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((40, inputs))
     labels = (x[:, 0] + 0.3 * x[:, 1] > 0).astype(int)
     data = cj.datasets.Dataset(x, labels, x, labels, 2, {"name": "halves"})
-    return cj.training(cj.supervised(cj.models.mlp(list(hidden), activation="tanh"), data), optax.sgd)
+    return cj.training(cj.supervised(cj.models.mlp([hidden], activation="tanh"), data), optax.sgd)
 
 
 def sweep(system, probe, steps, rates=(RATE,), **options):
@@ -40,7 +40,7 @@ def dense(system, steps, rate=RATE):
 
 
 def test_both_ends_of_the_spectrum_are_those_of_the_dense_hessian_at_every_record():
-    system, steps = learning(), 6
+    system, steps = learning(hidden=16, inputs=24), 5  # 434 parameters
     probe = cj.probes.sharpness(k=2, smallest=2, tolerance=1e-8, max_products=120)
     ds, exact = sweep(system, probe, steps).squeeze(), dense(system, steps)
     assert ds.s_converged.values.all()
@@ -51,14 +51,15 @@ def test_both_ends_of_the_spectrum_are_those_of_the_dense_hessian_at_every_recor
 
 
 def test_a_warm_start_needs_few_products_and_changes_no_answer_beyond_the_tolerance():
-    system, steps = learning(), 60
+    problem = cj.supervised(cj.models.mlp([16], activation="tanh"), cj.datasets.iris())
+    system, steps = cj.training(problem, optax.sgd), 120
     ds, exact = sweep(system, cj.probes.sharpness(), steps).squeeze(), dense(system, steps)
     assert ds.s_converged.values.all()
-    np.testing.assert_allclose(ds.s, exact[:, 0], rtol=1e-3)
-    assert float(ds.s_products.mean()) <= 4
+    np.testing.assert_allclose(ds.s, exact[:, 0], rtol=1e-5)  # the error is of the order of the residual's square
+    assert float(ds.s_products.mean()) <= 3.5  # 3 over 200 steps
 
 
-@pytest.mark.parametrize("most", [3, 6, 12])
+@pytest.mark.parametrize("most", [3, 12, 50])
 def test_what_is_called_converged_is_right_however_few_products_are_allowed(most):
     system, steps = learning(), 30
     probe = cj.probes.sharpness(max_products=most)
@@ -113,8 +114,7 @@ def test_a_cell_that_diverges_leaves_the_others_as_they_are():
     system = planted(lambda t: jnp.asarray(SPECTRA["degenerate"]) * (1 + 0.01 * t))
     clocks = {"steps": 12, "progress": False, "cells_per_batch": 2}
     together, alone = (
-        cj.sweep(system, {"s": cj.probes.sharpness(k=2)}, {"end": ends}, **clocks).squeeze("seed")
-        for ends in ([100.0, 4.0], [100.0])
+        cj.sweep(system, {"s": cj.probes.sharpness(k=2)}, {"end": ends}, **clocks) for ends in ([100.0, 4.0], [100.0])
     )
     dead = together.sel(end=4.0)
     np.testing.assert_array_equal(np.isnan(dead.s).all("eigenvalue"), dead.time >= 4)
