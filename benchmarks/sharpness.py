@@ -4,15 +4,17 @@
 """
 
 import time
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from scipy.sparse.linalg import LinearOperator, eigsh
+import scipy.sparse.linalg
 
 import chaosjax as cj
 
+scipy_linalg: Any = scipy.sparse.linalg  # its types are wrong about dtype and tol
 STEPS, TOLERANCE = 200, 1e-3
 
 
@@ -57,8 +59,8 @@ def main() -> None:
                 taken.append(1)
                 return np.asarray(product(w, v))
 
-            operator = LinearOperator((w.size, w.size), count, dtype=w.dtype)
-            found = eigsh(operator, 1, which="LA", v0=rng.standard_normal(w.size), tol=TOLERANCE)[0]
+            operator = scipy_linalg.LinearOperator((w.size, w.size), matvec=count, dtype=w.dtype)
+            found = scipy_linalg.eigsh(operator, 1, which="LA", v0=rng.standard_normal(w.size), tol=TOLERANCE)[0]
             products.append(len(taken))
             values.append(found[0])
 

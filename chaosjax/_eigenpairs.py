@@ -139,9 +139,8 @@ def eigenpairs(
 
     m, no, yes = min(d, max_products), jnp.asarray(False), jnp.asarray(True)
     unread = Ritz(*(jnp.zeros(shape, dtype) for shape in ((b,), (b, m), (b, d), (b,), ())))
-    start = _Search(
-        empty_space(m, d, dtype), rows[0], unread, _chain(wanted, d, dtype), no, jnp.asarray(trusted), ~no, ~no
-    )
+    space, chain = empty_space(m, d, dtype), _chain(wanted, d, dtype)
+    start = _Search(space, rows[0], unread, chain, no, jnp.asarray(trusted), yes, yes)
 
     def cycle(search: _Search) -> _Search:
         search = lax.while_loop(lambda s: in_any_cell(s.extending), lambda s: _extend(problem, s), search)
