@@ -5,23 +5,12 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from chaosjax._linalg import LinearMap, new_direction
-from chaosjax._rayleigh_ritz import (
-    Ritz,
-    Space,
-    Wanted,
-    append,
-    orthonormal,
-    project,
-    restart,
-    ritz_pairs,
-    rounding,
-    rounding_floor,
-    sizes,
-)
+from chaosjax._linalg import LinearMap, in_any_cell, new_direction
+from chaosjax._rayleigh_ritz import Ritz, Space, Wanted, append, empty_space, restart, ritz_pairs
 
 _MISSED = 1e-3
 """Largest probability, over the random direction, that an eigenvalue beyond those found escapes the search for it."""
@@ -40,7 +29,8 @@ class ExtremeEigenpairs(NamedTuple):
         converged: the residual is at most ``tolerance · ‖H‖``, and `certified` holds.
         certified: no eigenvalue beyond these is missed, with a probability of 1 − 1e-3 for each end of the spectrum.
         products: products with the operator.
-        block: the pairs' vectors and the next ones of the spectrum: the start of the next search.
+        block: the start of the next search: the pairs' vectors and the next ones of the spectrum, each moved by
+            ``± r / ‖H‖``, r its residual, the sign that of its end of the spectrum: a step of the power method, free.
     """
 
     values: Float[Array, " pairs"]
@@ -54,30 +44,40 @@ class ExtremeEigenpairs(NamedTuple):
 
 class _Problem(NamedTuple):
     matvec: LinearMap
+    rows: Float[Array, "b d"]
+    random: Float[Array, " d"]
     wanted: Wanted
     tolerance: float
     max_products: int
 
 
-class _Search(NamedTuple):
-    space: Space
-    ritz: Ritz
-    unconverged: Bool[Array, " pairs"]
-    certified: Bool[Array, ""]
-    stuck: Bool[Array, ""]  # what is left of the residuals is rounding
-    due: Bool[Array, ""]  # the guards have not been extended yet
-
-
 class _Chain(NamedTuple):
-    """A Lanczos recurrence, and its polynomials at the two ends of the spectrum beyond the pairs."""
+    """A Lanczos recurrence from a random direction: its polynomials at the two ends of the spectrum beyond the pairs.
 
-    space: Space
-    vector: Float[Array, " d"]
+    Attributes:
+        beta: the off-diagonal of the last step.
+        polynomial: scaled so that a total of 1 leaves a probability of `_MISSED`.
+        previous: the polynomial before.
+        total: their sum of squares.
+        beyond: an eigenvalue of the recurrence lies beyond the pairs.
+    """
+
     beta: Float[Array, ""]
     polynomial: Float[Array, " 2"]
     previous: Float[Array, " 2"]
     total: Float[Array, " 2"]
-    beyond: Bool[Array, ""]  # an eigenvalue of the recurrence lies beyond the pairs
+    beyond: Bool[Array, ""]
+
+
+class _Search(NamedTuple):
+    space: Space
+    vector: Float[Array, " d"]  # the next row of the space
+    ritz: Ritz
+    chain: _Chain
+    exploring: Bool[Array, ""]  # the next rows are those of a chain
+    certified: Bool[Array, ""]
+    extending: Bool[Array, ""]  # rows come before the pairs are read again
+    running: Bool[Array, ""]
 
 
 def eigenpairs(
@@ -121,97 +121,128 @@ def eigenpairs(
     Raises:
         ValueError: if there are no pairs, more pairs than rows, or more rows than dimensions or products.
 
-    Cost: with a trusted block one product per row and one per residual taken in, of which the first is always taken
-    where there are guards. Otherwise as many as convergence takes, and the random search, about
-    ``ln(√d / 1e-3) / √gap`` products, with the gap relative to the width of the spectrum. Memory: 2·max_products·d.
+    Cost: with a trusted block one product per row and one per residual taken in. Otherwise as many as convergence
+    takes, and the random search, about ``ln(√d / 1e-3) / √gap`` products, with the gap relative to the width of the
+    spectrum. Memory: 2·max_products·d.
 
     Source: Parlett, The Symmetric Eigenvalue Problem (1998), chapters 11 to 13; Kuczyński, Woźniakowski, SIAM J.
     Matrix Anal. Appl. 13 (1992) 1094, for random starts.
     """
     _check(block, k, smallest, max_products)
-    key = jax.random.key(0) if key is None else key
-    spare = len(block) - k - smallest
+    (b, d), dtype, key = block.shape, block.dtype, jax.random.key(0) if key is None else key
+    spare = b - k - smallest
     bottom = smallest + (spare // 2 if k else spare) if smallest else 0
-    problem = _Problem(matvec, Wanted(k, smallest, len(block) - bottom, bottom), tolerance, max_products)
+    wanted = Wanted(k, smallest, b - bottom, bottom)
+    random = jax.random.normal(key, block.shape, dtype)
+    rows = _usable(block, random)
+    problem = _Problem(matvec, rows, random[0], wanted, tolerance, max_products)
 
-    space = project(matvec, orthonormal(block, jax.random.fold_in(key, 0)), min(block.shape[1], max_products))
-    search = _look(problem, space, certified=jnp.bool_(False))
-    near = sizes(search.ritz)[: k + smallest] <= _NEARLY * search.ritz.scale
-    search = search._replace(certified=trusted & jnp.all(near), due=jnp.bool_(spare > 0))
+    m, no, yes = min(d, max_products), jnp.asarray(False), jnp.asarray(True)
+    unread = Ritz(*(jnp.zeros(shape, dtype) for shape in ((b,), (b, m), (b, d), (b,), ())))
+    space, chain = empty_space(m, d, dtype), _chain(wanted, d, dtype)
+    start = _Search(space, rows[0], unread, chain, no, jnp.asarray(trusted), yes, yes)
 
     def cycle(search: _Search) -> _Search:
-        search = lax.while_loop(lambda s: _refinable(problem, s), lambda s: _refine(problem, s), search)
-        return _explore(problem, search, jax.random.fold_in(key, search.space.products))
+        search = lax.while_loop(lambda s: in_any_cell(s.extending), lambda s: _extend(problem, s), search)
+        return _decide(problem, search)
 
-    search = lax.while_loop(lambda s: _refinable(problem, s) | _explorable(problem, s), cycle, search)
+    zero = 0 * rows[0, 0]  # makes every part of the start one of the cell's own: vmap then traces the loop once
+    start = jax.tree.map(lambda leaf: leaf + zero.astype(leaf.dtype), start)
+    search = lax.while_loop(lambda s: in_any_cell(s.running), cycle, start)
     ritz, pairs = search.ritz, k + smallest
-    block, residuals = ritz.coefficients @ search.space.basis, sizes(ritz)[:pairs]
-    converged = (residuals <= tolerance * ritz.scale) & search.certified
+    vectors = ritz.coefficients @ search.space.basis
+    sides = np.repeat([1.0, -1.0, 1.0, -1.0], [k, smallest, wanted.top - k, wanted.bottom - smallest])
+    steps = jnp.asarray(sides, dtype) / jnp.where(ritz.scale > 0, ritz.scale, 1.0)
     return ExtremeEigenpairs(
-        ritz.values[:pairs], block[:pairs], residuals, converged, search.certified, search.space.products, block
+        values=ritz.values[:pairs],
+        vectors=vectors[:pairs],
+        residuals=ritz.sizes[:pairs],
+        converged=(ritz.sizes[:pairs] <= tolerance * ritz.scale) & search.certified,
+        certified=search.certified,
+        products=search.space.products,
+        block=vectors + steps[:, None] * ritz.residuals,
     )
 
 
-def _look(problem: _Problem, space: Space, certified: Bool[Array, ""]) -> _Search:
+def _usable(block: Float[Array, "b d"], random: Float[Array, "b d"]) -> Float[Array, "b d"]:
+    """Rows of length 1, with a random part just above rounding: it is what remains of a useless row."""
+    rows = block / jnp.linalg.norm(block, axis=1, keepdims=True)
+    rows = jnp.where(jnp.isfinite(rows), rows, 0.0) + _rounding(block.dtype) / math.sqrt(block.shape[1]) * random
+    return rows.at[0].divide(jnp.linalg.norm(rows[0]))
+
+
+def _chain(wanted: Wanted, d: int, dtype: jnp.dtype) -> _Chain:
+    one = np.full(2, _MISSED * math.sqrt(math.pi / (2 * d)), dtype)
+    asked = np.array([wanted.k > 0, wanted.smallest > 0])
+    total = np.where(asked, one**2, np.inf).astype(dtype)
+    return _Chain(*map(jnp.asarray, (one[0] * 0, one, one * 0, total, False)))
+
+
+def _extend(problem: _Problem, search: _Search) -> _Search:
+    """Take the next row into the space; the one after it is the block's next, or the chain's."""
+    going, last = search.extending, len(problem.rows) - 1
+    space, image = append(problem.matvec, search.space, search.vector, going)
+    loading = space.products <= last
+    following = jnp.where(loading, problem.rows[jnp.minimum(space.products, last)], image)
+    floor = jnp.where(loading, 0.0, _floor(search.ritz))
+    vector, beta = new_direction(following, space.basis, floor, space.rank)
+
+    chain = _follow(problem, search, search.vector @ image, beta)
+    unfinished = search.exploring & jnp.any(chain.total < 1) & ~chain.beyond & _room(problem, space)
+    return search._replace(
+        space=space,
+        vector=vector,
+        chain=chain,
+        extending=going & (loading | unfinished),
+    )
+
+
+def _follow(problem: _Problem, search: _Search, alpha: Float[Array, ""], beta: Float[Array, ""]) -> _Chain:
+    """The polynomials one degree higher."""
+    chain, ritz, (k, smallest, *_) = search.chain, search.ritz, problem.wanted
+    sides = jnp.asarray([1.0, -1.0], alpha.dtype)
+    ends = sides * ritz.values[np.array([max(k, 1), k + smallest]) - 1] + problem.tolerance * ritz.scale
+    missing = search.extending & (chain.total < 1)
+    polynomial = (ends - sides * alpha) * chain.polynomial - chain.beta * chain.previous
+    beyond = chain.beyond | jnp.any((polynomial <= 0) & missing)
+    polynomial = jnp.asarray(polynomial) / beta  # infinite where all is found that has a part in the random direction
+    total = jnp.where(missing, chain.total + polynomial**2, chain.total)
+    return _Chain(beta, polynomial, chain.polynomial, total, beyond)
+
+
+def _decide(problem: _Problem, search: _Search) -> _Search:
+    """Read the pairs, and go on along the largest residual or a random direction where that is needed and possible."""
+    space, going, pairs, d = search.space, search.running, problem.wanted.pairs, search.vector.size
     ritz = ritz_pairs(space, problem.wanted)
-    pairs = problem.wanted.k + problem.wanted.smallest
-    unconverged = sizes(ritz)[:pairs] > problem.tolerance * ritz.scale
-    return _Search(space, ritz, unconverged, certified, jnp.bool_(False), jnp.bool_(False))
+    unconverged = ritz.sizes[:pairs] > problem.tolerance * ritz.scale
+    found = jnp.all(search.chain.total >= 1) & ~search.chain.beyond
+    near = jnp.all(ritz.sizes[:pairs] <= _NEARLY * ritz.scale)
+    certified = jnp.where(search.exploring, found, search.certified & near) | (space.rank == d)
+    certified = jnp.where(going, certified, search.certified)
+
+    refining, finite = jnp.any(unconverged), jnp.isfinite(ritz.scale)
+    exploring = going & ~refining & ~certified & finite & (space.products < problem.max_products)
+    space = restart(space, ritz.coefficients[:pairs], exploring)
+    worst = ritz.residuals[jnp.argmax(jnp.where(unconverged, ritz.sizes[:pairs], -1.0))]
+    following = jnp.where(exploring, jnp.roll(problem.random, space.products), worst)
+    floor = jnp.where(exploring, 0.0, _floor(ritz))
+    vector, length = new_direction(following, space.basis, floor, space.rank)
+    going &= (exploring | refining) & _room(problem, space) & (length > 0)
+    chain = _chain(problem.wanted, d, ritz.values.dtype)
+    return _Search(space, vector, ritz, chain, exploring, certified, going, going)
 
 
-def _refinable(problem: _Problem, search: _Search) -> Bool[Array, ""]:
-    room = (search.space.products < problem.max_products) & (search.space.rank < len(search.space.basis))
-    return ((jnp.any(search.unconverged) & ~search.stuck) | search.due) & room
+def _room(problem: _Problem, space: Space) -> Bool[Array, ""]:
+    return (space.products < problem.max_products) & (space.rank < len(space.basis))
 
 
-def _refine(problem: _Problem, search: _Search) -> _Search:
-    """Take the largest residual into the space: of a pair if one is unconverged, else of a guard."""
-    lengths, pairs = sizes(search.ritz), len(search.unconverged)
-    guards = jnp.full(len(lengths) - pairs, True) & ~jnp.any(search.unconverged)
-    worst = jnp.argmax(jnp.where(jnp.concatenate([search.unconverged, guards]), lengths, -1.0))
-    vector, length = new_direction(search.ritz.residuals[worst], search.space.basis, rounding_floor(search.ritz))
-    search = _look(problem, append(problem.matvec, search.space, vector), search.certified)
-    return search._replace(stuck=length == 0)
+def _floor(ritz: Ritz) -> Float[Array, ""]:
+    """The length of a residual that is rounding."""
+    return _rounding(ritz.values.dtype) * ritz.scale
 
 
-def _explorable(problem: _Problem, search: _Search) -> Bool[Array, ""]:
-    finite = jnp.all(jnp.isfinite(search.ritz.values))
-    room = search.space.products < problem.max_products
-    return finite & room & ~search.certified & ~jnp.any(search.unconverged)
-
-
-def _explore(problem: _Problem, search: _Search, key: PRNGKeyArray) -> _Search:
-    """Look for eigenvalues beyond the pairs, by Lanczos from a random direction orthogonal to them."""
-    ritz, (m, d), pairs = search.ritz, search.space.basis.shape, len(search.unconverged)
-    sides = jnp.asarray([1.0, -1.0], ritz.values.dtype)
-    ends = ritz.values[jnp.asarray([max(problem.wanted.k, 1), pairs]) - 1] * sides + problem.tolerance * ritz.scale
-    enough = 2 * d / (math.pi * _MISSED**2)
-    asked = jnp.asarray([problem.wanted.k > 0, problem.wanted.smallest > 0])
-
-    def unfinished(chain: _Chain):
-        room = (chain.space.products < problem.max_products) & (chain.space.rank < m)
-        return jnp.any(chain.total < enough) & ~chain.beyond & room
-
-    def extend(chain: _Chain) -> _Chain:
-        space = append(problem.matvec, chain.space, chain.vector)
-        image = space.images[chain.space.rank]
-        vector, beta = new_direction(image, space.basis, rounding_floor(ritz))
-        polynomial = (ends - sides * (chain.vector @ image)) * chain.polynomial - chain.beta * chain.previous
-        beyond = jnp.any((polynomial <= 0) & (chain.total < enough))
-        polynomial = polynomial / beta  # infinite where all is found that has a part in the random direction
-        total = jnp.where(chain.total < enough, chain.total + polynomial**2, chain.total)
-        return _Chain(space, vector, beta, polynomial, chain.polynomial, total, beyond)
-
-    space = restart(search.space, ritz, pairs)
-    random = jax.random.normal(key, (d,), ritz.values.dtype)
-    vector, length = new_direction(random / jnp.linalg.norm(random), space.basis, rounding(ritz.values.dtype))
-    one = jnp.ones(2, ritz.values.dtype)
-    total = jnp.where(asked & (length > 0), one, jnp.inf)
-    chain = _Chain(space, vector, jnp.zeros_like(length), one, 0 * one, total, jnp.bool_(False))
-    chain = lax.while_loop(lambda chain: _explorable(problem, search) & unfinished(chain), extend, chain)
-    complete = jnp.all(chain.total >= enough) | (chain.space.rank == d)
-    found = _look(problem, chain.space, certified=complete & ~chain.beyond)
-    return jax.tree.map(lambda new, old: jnp.where(_explorable(problem, search), new, old), found, search)
+def _rounding(dtype: jnp.dtype) -> float:
+    return 10 * float(jnp.finfo(dtype).eps)
 
 
 def _check(block: Array, k: int, smallest: int, max_products: int) -> None:

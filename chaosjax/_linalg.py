@@ -1,4 +1,4 @@
-"""Krylov spaces with full reorthogonalisation: one search that Lanczos and Golub–Kahan share."""
+"""Krylov spaces with full reorthogonalisation, and what linear algebra under vmap needs."""
 
 from collections.abc import Callable
 from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 Factors = TypeVar("Factors")
 
@@ -142,14 +142,36 @@ def _extend(method: Factorisation, state: Krylov) -> Krylov:
 
 
 def new_direction(
-    image: Float[Array, " d"], basis: Float[Array, "m d"], floor: Float[Array, ""] | float
+    image: Float[Array, " d"],
+    basis: Float[Array, "m d"],
+    floor: Float[Array, ""] | float,
+    rank: Int[Array, ""] | None = None,
 ) -> tuple[Float[Array, " d"], Float[Array, ""]]:
-    """The unit vector along what of the image is orthogonal to the basis, and its length; 0 up to the floor."""
+    """The unit vector along what of the image is orthogonal to the basis, and its length; 0 up to the floor.
+
+    Rows of the basis from `rank` on are left out.
+    """
+    held = jnp.arange(len(basis)) < (len(basis) if rank is None else rank)
     for _ in range(2):
-        image = image - (basis @ image) @ basis
+        image = image - jnp.where(held, basis @ image, 0.0) @ basis
     length = jnp.linalg.norm(image)
     nothing = length <= floor
     return jnp.where(nothing, 0.0, image / jnp.where(nothing, 1.0, length)), jnp.where(nothing, 0.0, length)
+
+
+@jax.custom_batching.custom_vmap
+def in_any_cell(condition: Bool[Array, ""]) -> Bool[Array, ""]:
+    """Whether a condition holds in any cell of the batches around; the same for all of them.
+
+    As the condition of a ``lax.while_loop`` under vmap it saves the copy of all memory that JAX makes at every turn to
+    keep finished cells as they are. The body has to leave them as they are by itself.
+    """
+    return condition
+
+
+@in_any_cell.def_vmap
+def _reduce(axis_size: int, batched: list[bool], condition: Bool[Array, " cells"]) -> tuple[Bool[Array, ""], bool]:
+    return in_any_cell(jnp.any(condition)), False
 
 
 def check_pairs(name: str, k: int, d: int, max_products: int) -> None:
@@ -159,73 +181,6 @@ def check_pairs(name: str, k: int, d: int, max_products: int) -> None:
         raise ValueError(
             f"{name}: k={k} must be between 1 and {most} (dimension {d}, max_products {max_products}): ask for fewer"
         )
-
-
-class Eigenpairs(NamedTuple):
-    """Ritz pairs, largest value first; an eigenvalue lies within `residuals` of each value."""
-
-    values: Float[Array, " k"]
-    vectors: Float[Array, "k d"]
-    residuals: Float[Array, " k"]
-    products: Int[Array, ""]
-
-
-def lanczos(
-    matvec: LinearMap, first: Float[Array, " d"], k: int = 1, *, max_products: int = 50, tolerance: float = 1e-3
-) -> Eigenpairs:
-    """Find the k algebraically largest eigenpairs by Lanczos with full reorthogonalisation.
-
-    ``H Q = Q T + β q eᵀ``: an eigenpair (λ, s) of the tridiagonal T gives the Ritz pair (λ, Q s) with residual
-    ``β |s_last|``.
-
-    Args:
-        matvec: ``v -> H v``, H symmetric.
-        first: a start with a component along the eigenvectors looked for; their last known values are a good one.
-        k: number of pairs.
-        max_products: largest number of products, rounded up to a multiple of five.
-        tolerance: the search ends when every residual is at most ``tolerance · ‖T‖``.
-
-    Returns:
-        The pairs. Where the Krylov space is exhausted with fewer than k pairs, the rest are NaN; all are NaN for an
-        operator that returns NaN.
-
-    Raises:
-        ValueError: if k exceeds the dimension or `max_products`.
-
-    Source: Parlett, The Symmetric Eigenvalue Problem (1998), chapter 13.
-    """
-    check_pairs("lanczos", k, first.size, max_products)
-    eps = jnp.finfo(first.dtype).eps
-
-    def apply(state: Krylov) -> Image:
-        image = matvec(state.vector)
-        alpha = state.alpha.at[state.products].set(state.vector @ image)
-        return Image(state.left, alpha, image, 10 * eps * _scale(alpha, state.beta))
-
-    method = Factorisation(apply, _ritz, _scale)
-    state, found = krylov(method, first, k, max_products=max_products, tolerance=tolerance)
-    return Eigenpairs(found.values, found.right @ state.right, found.residuals, state.products)
-
-
-def _scale(alpha: Float[Array, " m"], beta: Float[Array, " m"]) -> Float[Array, ""]:
-    return jnp.max(jnp.abs(alpha)) + 2 * jnp.max(beta)
-
-
-def _ritz(state: Krylov, k: int) -> Projected:
-    """The top k eigenpairs of T. Rows beyond its rank are moved below the spectrum, so they never come first."""
-    held = jnp.arange(state.alpha.size) < state.rank
-    below = -2 * _scale(state.alpha, state.beta) - 1
-    off_diagonal = jnp.where(held[1:], state.beta[:-1], 0.0)
-    T = jnp.diag(jnp.where(held, state.alpha, below)) + jnp.diag(off_diagonal, 1) + jnp.diag(off_diagonal, -1)
-    values, vectors = unbatched(jnp.linalg.eigh)(T)
-    values, coefficients = values[::-1][:k], vectors[:, ::-1][:, :k].T
-    last = state.rank - 1
-    residuals = state.beta[last] * jnp.abs(coefficients[:, last])
-    found = jnp.arange(k) < state.rank
-    coefficients = jnp.where(found[:, None], coefficients, 0.0)
-    return Projected(
-        jnp.where(found, values, jnp.nan), coefficients, coefficients, jnp.where(found, residuals, jnp.nan)
-    )
 
 
 def unbatched(factorise: Callable[[Float[Array, "n m"]], Factors]) -> Callable[[Float[Array, "n m"]], Factors]:

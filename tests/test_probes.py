@@ -73,43 +73,6 @@ def test_minibatch_loss_is_that_of_the_samples_of_its_step():
     np.testing.assert_allclose(ds.whole[0], PROBLEM.loss(x.params, (), theta, None)[0], rtol=1e-12)
 
 
-def dense_eigenvalues(x):
-    start, unravel = ravel_pytree(x.params)
-    return np.linalg.eigvalsh(jax.hessian(lambda p: full_loss(unravel(p)))(start))[::-1]
-
-
-def test_sharpness_is_the_top_of_the_dense_hessian():
-    ds = sweep({"s": cj.probes.sharpness(k=3, tolerance=1e-12)})
-    expected = np.stack([dense_eigenvalues(x)[:3] for x in trajectory(6)])
-    np.testing.assert_allclose(ds.s, expected, rtol=1e-9)
-    assert float(ds.s_residual.max()) < 1e-10 * expected.max()
-
-
-def test_unconverged_sharpness_says_how_far_it_may_be_off():
-    inputs = np.random.default_rng(0).standard_normal((30, 20))
-    labels = (inputs[:, 0] > 0).astype(int)
-    data = cj.datasets.Dataset(inputs, labels, inputs, labels, 2, {"name": "x"})
-    problem = cj.supervised(cj.models.mlp([6]), data)
-    ds = sweep({"s": cj.probes.sharpness(tolerance=1e-12, max_products=5)}, cj.training(problem, optax.sgd), steps=1)
-    theta = {"learning_rate": RATE}
-    system = cj.training(problem, optax.sgd)
-    x = system.init(jax.random.fold_in(jax.random.key(0), 0), theta)
-    start, unravel = ravel_pytree(x.params)
-    H = jax.hessian(lambda p: system.loss(x._replace(params=unravel(p)), theta, None))(start)
-    gap = np.abs(np.linalg.eigvalsh(H) - float(ds.s[0])).min()
-    assert float(ds.s_residual[0]) > 1e-6
-    assert gap <= float(ds.s_residual[0])
-
-
-def test_float32_sharpness_agrees_to_its_stated_precision():
-    probes = {"s": cj.probes.sharpness(tolerance=1e-6)}
-    single = sweep(probes, cj.training(cases.problem(dtype="float32"), optax.sgd), steps=1)
-    double = sweep(probes, steps=1)
-    assert single.s.dtype == np.float32
-    # both start from the same point up to the rounding of the initial weights
-    np.testing.assert_allclose(single.s, double.s, rtol=1e-5)
-
-
 def test_every_records_now_and_then_and_computes_nothing_between():
     calls = []
 
@@ -201,7 +164,6 @@ def test_volumes_shrink_by_the_determinant():
         (lambda: sweep({"d": cj.probes.ensemble(where=lambda p: False)}), "matches no coordinate of the phase point"),
         (lambda: cj.probes.lyapunov(k=0), "k=0 must be an integer of at least 1"),
         (lambda: cj.probes.lyapunov(every=0), "every=0 must be an integer of at least 1"),
-        (lambda: cj.probes.sharpness(k=0), "k=0 must be between 1 and max_products=50"),
         (lambda: cj.probes.norms(of=("weights",)), r"of=\['weights'\] is not known; choose from params, grad, update"),
         (lambda: cj.probes.every(0, cj.probes.loss()), "steps=0 must be an integer of at least 1"),
     ],
