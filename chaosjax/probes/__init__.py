@@ -1,4 +1,4 @@
-"""Instruments, one a file."""
+"""Instruments, one per file."""
 
 from chaosjax._probe import delayed, every, reading
 from chaosjax.probes._ablation import ablation

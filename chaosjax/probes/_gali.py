@@ -44,7 +44,7 @@ def gali(k: int = 2, piecewise: bool = False) -> Probe:
     cancellation. Its error grows like that of a sum over t steps. A Jacobian that is singular in exact
     arithmetic gives −inf, one singular up to rounding a fall by some 36 nats in one step.
 
-    Cost: one linearization, k Jacobian-vector products and a QR of [d, k] a step; memory k·d numbers.
+    Cost: one linearization, k Jacobian-vector products and a QR of [d, k] per step; memory k·d numbers.
 
     Args:
         k: number of vectors, from 2 to the dimension of the phase space.
