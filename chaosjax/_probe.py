@@ -89,7 +89,8 @@ class Probe(NamedTuple):
             A record is an array or a dict of arrays; the dict entry "" takes the probe's own name in the
             dataset, another entry "e" is appended as ``name_e``.
         dims: names of the record's own axes, for a dict record by entry.
-        attrs: long name, units and settings; they reach the dataset and identify the run on resume.
+        attrs: long name, units and settings; they reach the dataset and identify the run on resume. ``entries`` maps
+            a record's entries to attributes of their own.
         theta: the control parameters the probe reads, with their defaults.
         check: ``m -> None`` on the host, once, with the first memories of all cells ``[cells, ...]``; raises
             when the measurement could not be trusted.

@@ -62,8 +62,11 @@ def variables(probes: Probes, records: Mapping[str, Any], axes: Iterable[str]) -
             variable = _variable(name, entry)
             if variable in (*found, "diverged_at", *axes):
                 raise ValueError(f"probe '{name}': its record '{variable}' has a taken name; rename the probe")
-            attrs = {**_checked_attrs(name, plain(probe.attrs)), **({"entry": entry} if entry else {})}
-            found[variable] = Variable(tuple(leaf.shape), _checked_dtype(name, leaf.dtype), dims, attrs)
+            attrs = plain({name: value for name, value in probe.attrs.items() if name != "entries"})
+            attrs |= {"entry": entry, **probe.attrs.get("entries", {}).get(entry, {})} if entry else {}
+            found[variable] = Variable(
+                tuple(leaf.shape), _checked_dtype(name, leaf.dtype), dims, _checked_attrs(name, attrs)
+            )
     return found
 
 

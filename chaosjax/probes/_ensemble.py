@@ -16,6 +16,15 @@ from chaosjax.probes._perturbation import Copies, Where, check_rounding, describ
 
 SPACES = ("phase", "parameters", "function", "prediction", "pairwise")
 
+_LONG_NAMES = {
+    "parameters": {"long_name": "distance to the trajectory, parameters alone"},
+    "function": {"long_name": "root mean square difference of outputs"},
+    "prediction": {"long_name": "fraction of test samples of another class"},
+    "pairwise": {"long_name": "mean distance of all pairs"},
+    "departure": {"long_name": "relative departure from the tangent"},
+    "null": {"long_name": "distance of the unperturbed copy"},
+}
+
 
 class Ensemble(NamedTuple):
     """The perturbed copies, and the tangent vectors that their displacements began as (none without a departure)."""
@@ -113,6 +122,7 @@ def ensemble(
             "perturb": perturb,
             "where": describe_where(where),
             "noise": noise,
+            "entries": _LONG_NAMES,
         },
         theta={"radius": radius},
         check=lambda m: check_rounding(m.copies.rounding),

@@ -15,6 +15,24 @@ from chaosjax._transition import Transition
 _AUDIT = 25
 """Every so many records the spectrum is searched anew, for an eigenvector that no row of the block has followed."""
 
+_ENTRIES = ("", "residual", "converged")
+
+_DIMS = dict.fromkeys(_ENTRIES, ("eigenvalue",)) | {
+    f"smallest_{entry}".rstrip("_"): ("smallest_eigenvalue",) for entry in _ENTRIES
+}
+
+_ATTRS = {
+    "long_name": "Hessian eigenvalue",
+    "units": "loss per squared parameter",
+    "entries": {
+        "residual": {"long_name": "residual of the eigenvalue"},
+        "smallest_residual": {"long_name": "residual of the eigenvalue"},
+        "converged": {"long_name": "eigenvalue within tolerance, none missed", "units": "1"},
+        "smallest_converged": {"long_name": "eigenvalue within tolerance, none missed", "units": "1"},
+        "products": {"long_name": "Hessian-vector products", "units": "1"},
+    },
+}
+
 
 class Sharpness(NamedTuple):
     """What the next search starts from.
@@ -78,7 +96,7 @@ def sharpness(k: int = 1, smallest: int = 0, *, tolerance: float = 1e-3, max_pro
     def update(m: Sharpness, transition: Transition) -> Sharpness:
         return m
 
-    def emit(m: Sharpness, transition: Transition):
+    def emit(m: Sharpness, transition: Transition) -> tuple[Sharpness, dict[str, Array]]:
         block = jax.vmap(transition.project)(m.block)
         rows = min(block.shape)
         pairs = eigenpairs(
@@ -91,40 +109,19 @@ def sharpness(k: int = 1, smallest: int = 0, *, tolerance: float = 1e-3, max_pro
             trusted=m.certified & (m.records % _AUDIT != 0),
             key=jax.random.fold_in(m.key, m.records),
         )
-        record = {
-            "": pairs.values[:k],
-            "residual": pairs.residuals[:k],
-            "converged": pairs.converged[:k],
-            "products": pairs.products,
-        }
-        if smallest:
-            record |= {
-                "smallest": pairs.values[k:],
-                "smallest_residual": pairs.residuals[k:],
-                "smallest_converged": pairs.converged[k:],
-            }
+        record = {"products": pairs.products}
+        for entry, field in {"": pairs.values, "residual": pairs.residuals, "converged": pairs.converged}.items():
+            record[entry] = field[:k]
+            if smallest:
+                record[f"smallest_{entry}".rstrip("_")] = field[k:]
         block = m.block.at[:rows].set(jax.vmap(transition.embed)(pairs.block))
         return Sharpness(block, pairs.certified, m.records + 1, m.key), record
 
-    largest, least = ("eigenvalue",), ("smallest_eigenvalue",)
     return Probe(
         init,
         update,
         emit,
-        dims={
-            "": largest,
-            "residual": largest,
-            "converged": largest,
-            "smallest": least,
-            "smallest_residual": least,
-            "smallest_converged": least,
-        },
-        attrs={
-            "long_name": "Hessian eigenvalue",
-            "units": "loss per squared parameter",
-            "k": k,
-            "smallest": smallest,
-            "tolerance": tolerance,
-        },
+        dims=_DIMS,
+        attrs={**_ATTRS, "k": k, "smallest": smallest, "tolerance": tolerance},
         cost=Cost(products=max_products),
     )
