@@ -122,6 +122,7 @@ def sweep(
             "finished": now(),
             "trace_seconds": round(engine.trace_seconds, 3),
             "compile_seconds": round(engine.compile_seconds, 3),
+            "programs": dict(engine.sources),
             "wall_seconds": round(seconds, 3),
             "cell_steps_per_second": round(run.grid.size * index * stride / seconds, 1),
             "peak_bytes": peak_bytes(layout.devices),

@@ -34,7 +34,9 @@ probes = {{"distance": cj.probes.ensemble(), "growth": cj.probes.lyapunov()}}
 ds = cj.sweep(system, probes, {{"learning_rate": [0.1, 3.0], "seed": [0, 1]}}, steps=40, threads={threads}, progress=0)
 hits = events.count("/jax/compilation_cache/cache_hits")
 misses = events.count("/jax/compilation_cache/cache_misses")
-print(json.dumps([hits, misses, ds.growth.values.tobytes().hex(), str(jax.config.values["jax_compilation_cache_dir"])]))
+result = [hits, misses, ds.growth.values.tobytes().hex()]
+result += [str(jax.config.values["jax_compilation_cache_dir"]), ds.attrs["programs"]]
+print(json.dumps(result))
 """
 
 
@@ -51,8 +53,7 @@ def run(cache, threads=1, **environment):
 def compilations():
     seen = []
     jax.monitoring.register_event_duration_secs_listener(lambda event, *_, **__: seen.append(event == COMPILED))
-    yield seen
-    jax.monitoring.clear_event_listeners()
+    return seen
 
 
 def test_a_second_sweep_of_the_same_shapes_compiles_nothing(compilations):
@@ -64,11 +65,13 @@ def test_a_second_sweep_of_the_same_shapes_compiles_nothing(compilations):
 
     first = sweep([0.1, 0.2])
     assert sum(compilations) > 0
+    assert cj.provenance_of(first)["programs"] == {"compiled": 3}
     compilations.clear()
     again = sweep([0.1, 0.2])
     sweep([0.3, 0.4, 0.5])
     assert sum(compilations) == 0
     np.testing.assert_array_equal(first.growth, again.growth)
+    assert cj.provenance_of(again)["programs"] == {"from_memory": 3}
 
 
 def test_a_second_call_of_an_estimator_compiles_nothing(compilations):
@@ -80,17 +83,18 @@ def test_a_second_call_of_an_estimator_compiles_nothing(compilations):
 
 
 def test_a_second_process_takes_the_programs_of_the_first_and_gets_its_bits(tmp_path):
-    hits, misses, cold, folder = run(tmp_path)
+    hits, misses, cold, folder, _ = run(tmp_path)
     assert misses > 0
     assert folder.startswith(str(tmp_path))
-    hits, misses, warm, _ = run(tmp_path, threads=4)
+    hits, misses, warm, _, programs = run(tmp_path, threads=4)
     assert hits > 0
     assert misses == 0
     assert warm == cold
+    assert programs == '{"from_disk": 3}'
 
 
 def test_the_cache_is_switched_off_by_a_setting_and_leaves_a_folder_of_the_users_alone(tmp_path):
-    hits, misses, _, folder = run(tmp_path / "a", CHAOSJAX_COMPILATION_CACHE="off")
+    hits, misses, _, folder, _ = run(tmp_path / "a", CHAOSJAX_COMPILATION_CACHE="off")
     assert (hits, misses, folder) == (0, 0, "None")
     assert not (tmp_path / "a").exists()
     own = str(tmp_path / "own")

@@ -3,8 +3,7 @@
 import hashlib
 import re
 import threading
-import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from jax.sharding import SingleDeviceSharding
 from jaxtyping import PyTree
 
-from chaosjax._engine._disk_cache import use_disk_cache
+from chaosjax._engine._disk_cache import from_disk, use_disk_cache
 from chaosjax._results import unwrap_keys
 
 _HASHED_BYTES = 2**28
@@ -25,12 +24,14 @@ _KEPT = 64
 
 _executables: OrderedDict[str, jax.stages.Compiled] = OrderedDict()
 _lock = threading.Lock()
-_seconds = {"compile": 0.0}
 
 
-def compile_seconds() -> float:
-    """Seconds that this process has spent in the compiler so far, over all threads."""
-    return _seconds["compile"]
+_sources: Counter[str] = Counter()
+
+
+def sources() -> Counter[str]:
+    """How many programs of this process were "compiled", or taken "from_disk" or "from_memory"."""
+    return Counter(_sources)
 
 
 def hoisted(function: Callable[..., PyTree], *args: PyTree) -> tuple[Callable[..., PyTree], list[Any], ClosedJaxpr]:
@@ -126,11 +127,12 @@ def executable(lowered: jax.stages.Lowered, device: Any) -> jax.stages.Compiled:
     with _lock:
         if key in _executables:
             _executables.move_to_end(key)
+            _sources["from_memory"] += 1
             return _executables[key]
-    begun = time.perf_counter()
+    hits = from_disk()
     compiled = lowered.compile()
     with _lock:
-        _seconds["compile"] += time.perf_counter() - begun
+        _sources["from_disk" if from_disk() > hits else "compiled"] += 1
         _executables[key] = compiled
         while len(_executables) > _KEPT:
             _executables.popitem(last=False)

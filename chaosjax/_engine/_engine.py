@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,7 +15,7 @@ from jaxtyping import PyTree
 
 from chaosjax._cell import Carry, block, observe, start
 from chaosjax._engine._batches import Layout, joined
-from chaosjax._engine._compilation import Data, Program
+from chaosjax._engine._compilation import Data, Program, sources
 from chaosjax._engine._planning import chunk_for
 from chaosjax._results import key_impls, unwrap_keys, wrap_keys
 from chaosjax._run import Run
@@ -32,6 +33,7 @@ class Engine:
         weights: number of the network's parameters.
         fingerprint: of the traced programs and the data they close over.
         trace_seconds, compile_seconds: what tracing and compiling took.
+        sources: how many of the programs were compiled, or taken from disk or from memory.
     """
 
     def __init__(self, run: Run, layout: Layout, chunk: int | None = None, most: int | None = None):
@@ -64,16 +66,16 @@ class Engine:
         self.weights = sum(leaf.size for leaf in jax.tree.leaves(params))
         self.fingerprint = hashlib.sha256(self._start.digest() + self._advance.digest()).hexdigest()
         self._pool = layout.pool()
-        self.trace_seconds, self.compile_seconds = time.perf_counter() - begun, 0.0
+        self.trace_seconds, self.compile_seconds, self.sources = time.perf_counter() - begun, 0.0, Counter[str]()
 
     def compile(self) -> None:
         """Compile the three programs, side by side."""
-        begun = time.perf_counter()
+        begun, before = time.perf_counter(), sources()
         programs = (self._advance, self._observe, self._start)
         lowered = [program.lower() for program in programs]
         with ThreadPoolExecutor(len(programs)) as pool:
             list(pool.map(Program.compile, programs, lowered))
-        self.compile_seconds = time.perf_counter() - begun
+        self.compile_seconds, self.sources = time.perf_counter() - begun, sources() - before
 
     def start(self) -> Batches:
         """The first state of every cell."""

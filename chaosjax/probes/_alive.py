@@ -13,5 +13,7 @@ def alive() -> Probe:
     A cell that diverges is data: its NaN stay inside it, its state is never frozen.
     """
     return reading(
-        lambda transition: jnp.all(jnp.isfinite(phase(transition.params)[0])), long_name="all parameters finite", units="1"
+        lambda transition: jnp.all(jnp.isfinite(phase(transition.params)[0])),
+        long_name="all parameters finite",
+        units="1",
     )
