@@ -10,7 +10,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from chaosjax._linalg import LinearMap, in_any_cell, new_direction
-from chaosjax._rayleigh_ritz import Ritz, Space, Wanted, append, empty_space, restart, ritz_pairs
+from chaosjax._rayleigh_ritz import Ritz, Space, Wanted, append, empty_space, restart, ritz_pairs, rounding, usable_rows
 
 _MISSED = 1e-3
 """Largest probability, over the random direction, that an eigenvalue beyond those found escapes the search for it."""
@@ -134,7 +134,7 @@ def eigenpairs(
     bottom = smallest + (spare // 2 if k else spare) if smallest else 0
     wanted = Wanted(k, smallest, b - bottom, bottom)
     random = jax.random.normal(key, block.shape, dtype)
-    rows = _usable(block, random)
+    rows = usable_rows(block, random)
     problem = _Problem(matvec, rows, random[0], wanted, tolerance, max_products)
 
     m, no, yes = min(d, max_products), jnp.asarray(False), jnp.asarray(True)
@@ -162,13 +162,6 @@ def eigenpairs(
         products=search.space.products,
         block=vectors + steps[:, None] * ritz.residuals,
     )
-
-
-def _usable(block: Float[Array, "b d"], random: Float[Array, "b d"]) -> Float[Array, "b d"]:
-    """Rows of length 1, with a random part just above rounding: it is what remains of a useless row."""
-    rows = block / jnp.linalg.norm(block, axis=1, keepdims=True)
-    rows = jnp.where(jnp.isfinite(rows), rows, 0.0) + _rounding(block.dtype) / math.sqrt(block.shape[1]) * random
-    return rows.at[0].divide(jnp.linalg.norm(rows[0]))
 
 
 def _chain(wanted: Wanted, d: int, dtype: jnp.dtype) -> _Chain:
@@ -238,11 +231,7 @@ def _room(problem: _Problem, space: Space) -> Bool[Array, ""]:
 
 def _floor(ritz: Ritz) -> Float[Array, ""]:
     """The length of a residual that is rounding."""
-    return _rounding(ritz.values.dtype) * ritz.scale
-
-
-def _rounding(dtype: jnp.dtype) -> float:
-    return 10 * float(jnp.finfo(dtype).eps)
+    return rounding(ritz.values.dtype) * ritz.scale
 
 
 def _check(block: Array, k: int, smallest: int, max_products: int) -> None:

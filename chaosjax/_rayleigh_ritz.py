@@ -1,5 +1,6 @@
 """Rayleigh–Ritz: the best eigenpairs of a symmetric operator within a space that grows by one vector at a time."""
 
+import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -100,3 +101,15 @@ def ritz_pairs(space: Space, wanted: Wanted) -> Ritz:
     values, coefficients = values[order], jnp.where(held[None], vectors.T[order], 0.0)
     residuals = coefficients @ space.images - values[:, None] * (coefficients @ space.basis)
     return Ritz(values, coefficients, residuals, jnp.linalg.norm(residuals, axis=1), scale)
+
+
+def usable_rows(block: Float[Array, "b d"], random: Float[Array, "b d"]) -> Float[Array, "b d"]:
+    """Rows of length 1, with a random part just above rounding: it is what remains of a useless row."""
+    rows = block / jnp.linalg.norm(block, axis=1, keepdims=True)
+    rows = jnp.where(jnp.isfinite(rows), rows, 0.0) + rounding(block.dtype) / math.sqrt(block.shape[1]) * random
+    return rows.at[0].divide(jnp.linalg.norm(rows[0]))
+
+
+def rounding(dtype: jnp.dtype) -> float:
+    """The relative length of what is rounding."""
+    return 10 * float(jnp.finfo(dtype).eps)
