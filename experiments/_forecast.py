@@ -60,7 +60,7 @@ def forecast(sweep: Mapping[str, Any], long_seconds: float = LONG_SECONDS) -> fl
     seconds = one * members * cells * steps
     if seconds > long_seconds:
         print(
-            f"about {words(seconds)}: {cells:,} cells × {sweep['steps']:,} steps × {members:g} gradients of "
+            f"about {words(seconds)}: {cells:,} cells × {sweep['steps']:,} steps × {members:.3g} gradients of "
             f"{1e3 * one:.3g} ms on {jax.local_devices()[0].device_kind}. Ctrl-C stops it, and the same command "
             "with the same folder goes on",
             file=sys.stderr,

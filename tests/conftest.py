@@ -15,6 +15,7 @@ from pathlib import Path
 import jax
 import jaxtyping
 import pytest
+from long_tests import is_long
 
 CHECKED = (
     "_cell _eigenpairs _jumps _linalg _minibatch models _optimizer _precision _probe probes _problem _questions "
@@ -57,6 +58,12 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     # beartype's view of flax's own annotations, which are not ours to change
     config.addinivalue_line("filterwarnings", "ignore::beartype.roar.BeartypeDecorHintPep585DeprecationWarning")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if is_long(item.nodeid.removeprefix("tests/")):
+            item.add_marker(pytest.mark.long)
 
 
 class Interrupted(Exception):

@@ -1,5 +1,7 @@
 """Labelled arrays for the tests of the statistics."""
 
+import json
+
 import numpy as np
 import xarray as xr
 from hypothesis import settings
@@ -57,8 +59,9 @@ def chaotic_transients(eta, seeds, steps, radius, accuracy):
         "batch_size": None,
     }
     return ds.assign_attrs(
-        identity={"system": system, "probes": {"distance": {"radius": radius}}},
-        config={"title": "planted", "size": "toy"},
+        identity=json.dumps({"system": system, "probes": {"distance": {"radius": radius}}}),
+        config=json.dumps({"title": "planted", "size": "toy"}),
+        cost=json.dumps({"steps": 1, "tangents": 1, "products": 0, "losses": 0}),
         wall_seconds=1.0,
         compile_seconds=1.0,
         cell_steps_per_second=1.0,

@@ -69,7 +69,7 @@ def test_multirun_gives_each_job_its_own_folder_and_plot_needs_nothing_else(tmp_
         ),
         (["report._target_=nowhere.report"], "No module named 'nowhere'"),
         (["learning_rates.start=nan"], "error: axes: 'learning_rate' holds nan; every value must be finite"),
-        (["run.steps=many"], "error: steps='many' must be a positive integer"),
+        (["run.steps=many"], "error: steps='many' must be an integer from 1 to"),
         (["run.stride=7"], "error: stride=7 does not divide steps=160"),
         (["dataset=mnist", "dataset.name=minst"], "did you mean 'mnist'"),
         (["model.activation=tahn"], "activation='tahn' is not known; choose from tanh"),
