@@ -11,7 +11,7 @@ from jax import lax
 from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
 from chaosjax._probe import Probe
-from chaosjax._system import System, Theta, alike
+from chaosjax._system import System, Theta, alike, traced_once
 from chaosjax._transition import Transition
 
 Probes = Mapping[str, Probe]
@@ -97,8 +97,10 @@ def advance(
         that last time is `observe`'s.
     """
 
+    once = traced_once(system)
+
     def one(carry: Carry, t: Array) -> tuple[Carry, dict[str, Any]]:
-        return block(system, probes, carry, t, theta, noise_key, stride=stride)
+        return block(once, probes, carry, t, theta, noise_key, stride=stride)
 
     times = jnp.asarray(t0, jnp.int32) + stride * jnp.arange(blocks, dtype=jnp.int32)
     return lax.scan(one, carry, times)

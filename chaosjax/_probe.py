@@ -13,6 +13,9 @@ from chaosjax._checks import check_count
 from chaosjax._system import Theta, alike
 from chaosjax._transition import Members, Transition
 
+_LATEST = 2**30
+"""The last time that a probe may wait for: the clock counts in 32 bits."""
+
 Dims = tuple[str, ...] | Mapping[str, tuple[str, ...]]
 """Names of a record's own axes; for a record of several entries, by entry."""
 
@@ -141,7 +144,7 @@ def every(steps: int, probe: Probe) -> Probe:
     Raises:
         ValueError: if steps is not a positive integer.
     """
-    steps = check_count("steps", steps, what="every records at its multiples")
+    steps = check_count("steps", steps, most=_LATEST, what="every records at its multiples")
 
     def emit(m: PyTree, transition: Transition) -> tuple[PyTree, Any]:
         return _where(transition.t % steps == 0, probe, m, transition)
@@ -167,7 +170,7 @@ def delayed(start: int, probe: Probe) -> Probe:
     Raises:
         ValueError: if start is not an integer of at least 0.
     """
-    start = check_count("start", start, least=0, what="the time at which a delayed probe begins")
+    start = check_count("start", start, least=0, most=_LATEST, what="the time at which a delayed probe begins")
     if start == 0:
         return probe
 
@@ -189,16 +192,19 @@ def delayed(start: int, probe: Probe) -> Probe:
         memory, record = _where(transition.t >= start, probe, m.memory, transition)
         return _Waiting(memory, m.key), record
 
+    def later(begun: Any) -> Any:
+        return begun._replace(start=max(start, begun.start))
+
     followed: Any = probe.update
     members, check = probe.members, probe.check
     return probe._replace(
         init=init,
         update=update,
         emit=emit,
-        members=None if members is None else lambda m: members(m.memory)._replace(start=start),
+        members=None if members is None else lambda m: later(members(m.memory)),
         check=None if check is None else lambda m: check(m.memory),
         attrs={**probe.attrs, "start": start},
-        cost=probe.cost._replace(start=start),
+        cost=later(probe.cost),
     )
 
 

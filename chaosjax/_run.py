@@ -11,8 +11,11 @@ import numpy as np
 from chaosjax._cell import Probes
 from chaosjax._checks import check_count
 from chaosjax._probe import Probe
-from chaosjax._system import System
+from chaosjax._system import System, traced_once
 from chaosjax.probes._alive import alive
+
+RESERVED = ("time", "alive", "diverged_at", "checkpoints", "zarr.json")
+"""Names that a store has for itself."""
 
 NON_NEGATIVE = ("learning_rate", "weight_decay", "radius", "init_scale", "seed")
 
@@ -117,15 +120,15 @@ def checked_run(system: System, probes: Any, axes: Any, clock: Clock, noise: str
     if not isinstance(probes, Mapping):
         raise TypeError(f"probes={probes!r} must map names to probes, e.g. {{'growth': probes.lyapunov()}}")
     for name, probe in probes.items():
-        _check_name(name)
+        _check_name(name, "probes")
         if not isinstance(probe, Probe):
             raise TypeError(f"probes: '{name}' is {probe!r}, not a Probe; call what makes it, e.g. probes.loss()")
     grid = grid_of(system, probes, axes)
-    taken = {*grid.axes, "time", "alive", "diverged_at"} & set(probes)
+    taken = {*grid.axes, *RESERVED} & set(probes)
     if taken:
         raise ValueError(f"probes: '{taken.pop()}' is the name of an axis or of sweep's own; rename the probe")
     source = NoiseSource(check_count("noise_seed", noise_seed, 0, 2**32 - 1), noise == "independent")
-    return Run(system, {"alive": alive(), **probes}, grid, clock, source)
+    return Run(traced_once(system), {"alive": alive(), **probes}, grid, clock, source)
 
 
 def grid_of(system: System, probes: Probes, axes: Mapping[str, Any]) -> Grid:
@@ -148,13 +151,16 @@ def grid_of(system: System, probes: Probes, axes: Mapping[str, Any]) -> Grid:
             close = get_close_matches(name, known, 1)
             hint = f"; did you mean '{close[0]}'?" if close else ""
             raise ValueError(f"axes: '{name}' is no control parameter here; known: {', '.join(known)}, seed{hint}")
+        _check_name(name, "axes")
+        if name in RESERVED:
+            raise ValueError(f"axes: '{name}' is a name of sweep's own; rename the control parameter")
         checked[name] = _checked_axis(name, values)
     defaults = system.theta or {}
     constants = {name: value for name, value in defaults.items() if value is not None and name not in checked}
     return Grid(checked, constants)
 
 
-def _known_parameters(system: System, probes: Probes) -> dict[str, float | None] | None:
+def _known_parameters(system: System, probes: Probes) -> dict[str, Any] | None:
     """Control parameters of system and probes with their defaults; None if the system takes any name."""
     of_probes = {name: value for probe in probes.values() for name, value in probe.theta.items()}
     return None if system.theta is None else {**system.theta, **of_probes}
@@ -198,11 +204,7 @@ def _check_precision(name: str, array: np.ndarray) -> None:
         )
 
 
-def _check_name(name: Any) -> None:
-    """Refuse a probe's name that cannot be a variable's.
-
-    Raises:
-        ValueError: naming it.
-    """
+def _check_name(name: Any, what: str) -> None:
+    """Refuse a name that cannot be a variable's."""
     if not isinstance(name, str) or not name or "/" in name or name.startswith((".", "__")):
-        raise ValueError(f"probes: {name!r} cannot name a variable; use letters, digits and underscores")
+        raise ValueError(f"{what}: {name!r} cannot name a variable; use letters, digits and underscores")

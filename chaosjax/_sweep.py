@@ -59,8 +59,8 @@ def sweep(
 
     Records lie at t = 0, stride, …, steps: states are read at t, growth is what accumulated over (t − stride, t].
     A cell that diverges turns to NaN and is reported by ``alive`` and ``diverged_at``; the run ends early when
-    every cell has. Results depend on `cells_per_batch` by rounding, which chaos amplifies, and on nothing else:
-    devices, threads, chunks, interruptions and the order of probes leave every bit in place.
+    every cell has. Results depend on `cells_per_batch` by rounding, which chaos amplifies, and for the same probes on
+    nothing else: devices, threads, chunks, interruptions and the order of probes leave every bit in place.
 
     Args:
         probes: instruments by the name their records get; ``alive`` is added.
@@ -69,8 +69,8 @@ def sweep(
         stride: steps between records; divides steps.
         noise: "common": all cells see the same minibatches; "independent": each its own.
         noise_seed: seed of the noise.
-        cells_per_batch: cells computed side by side; None: by a fixed rule from the memory a step touches;
-            "tune": the fastest of a few, measured. Stored with the result and kept on resume.
+        cells_per_batch: cells computed side by side; None: by a fixed rule from the memory a step touches and the
+            number of cores or accelerators; "tune": the fastest of a few, measured. Stored, and kept on resume.
         chunk: records between writes to the store (and checkpoints); None: by a fixed rule.
         store: folder of a new zarr store, written chunk by chunk; None keeps the records in memory.
         resume: continue the store if it is there (one that is finished is just opened), else begin it.
@@ -100,6 +100,7 @@ def sweep(
         stored = int(earlier.identity["cells_per_batch"])
         cells_per_batch = stored if cells_per_batch in (None, "tune") else cells_per_batch
         chunk = earlier.chunk
+    config = plain(config or {})
     with compiling(progress):
         layout = plan(run, cells_per_batch, devices, threads, Engine)
         engine = Engine(run, layout, chunk)
@@ -112,12 +113,14 @@ def sweep(
         engine.compile()
     try:
         state = _first_state(engine, run.probes, earlier)
-        attrs = {"identity": own, "config": plain(config or {}), **provenance(layout.devices, layout.threads)}
+        attrs = {"identity": own, "config": config, **provenance(layout.devices, layout.threads)}
         out = earlier or Store.create(store, run.grid.axes, run.clock, columns, engine.chunk, attrs)
-        index, seconds = _advance(engine, run, out, state, Watchers(until, callback), progress)
+        index, length, seconds = _advance(engine, run, out, state, Watchers(until, callback), progress)
     finally:
         engine.close()
+    report_diverged(progress, out.read_diverged())
     out.finish(
+        length,
         {
             "finished": now(),
             "trace_seconds": round(engine.trace_seconds, 3),
@@ -127,7 +130,7 @@ def sweep(
             "cell_steps_per_second": round(run.grid.size * index * stride / seconds, 1),
             "peak_bytes": peak_bytes(layout.devices),
             "cost": run.cost(index * stride, engine.weights),
-        }
+        },
     )
     return out.dataset()
 
@@ -156,8 +159,8 @@ def _first_state(engine: Engine, probes: Probes, earlier: Store | None) -> _Stat
 
 def _advance(
     engine: Engine, run: Run, out: Store, state: _State, watchers: Watchers, progress: bool
-) -> tuple[int, float]:
-    """From a state to the last record, `until`, or the last death: the last index and the seconds it all took."""
+) -> tuple[int, int, float]:
+    """From a state to the last record, `until`, or the last death: where it ended, the records kept, the seconds."""
     cells, stride, last = run.grid.size, run.clock.stride, run.clock.records - 1
     carries, index = state.carries, state.index
     diverged = out.read_diverged()
@@ -183,13 +186,11 @@ def _advance(
                     out.save(Checkpoint(index, pack(engine.fetch(carries)), time.perf_counter() - begun))
                 watchers.show(out, first, index)
                 if watchers.done(out, index):
-                    out.truncate(index)
-                    return index, time.perf_counter() - begun
+                    return index, index, time.perf_counter() - begun
             if index == last:
                 out.record(last, stride, flat_records(engine.observe(carries, last)), diverged)
                 watchers.show(out, last, last + 1)
         except KeyboardInterrupt:
             remedy = "run again with resume=True to go on from the last chunk" if out.on_disk else "nothing was stored"
             raise KeyboardInterrupt(f"stopped at t = {index * stride} of {last * stride}; {remedy}") from None
-    report_diverged(progress, diverged)
-    return index, time.perf_counter() - begun
+    return index, run.clock.records, time.perf_counter() - begun

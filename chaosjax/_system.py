@@ -1,6 +1,7 @@
 """A (random) dynamical system as a record of pure functions, and its phase space as a flat vector."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -111,9 +112,23 @@ def phase(x: PyTree) -> tuple[Float[Array, " d"], Callable[[Float[Array, " d"]],
     return u, chart
 
 
-def traced_once(step: Step) -> Step:
-    """The step, traced once for all that ask for it, by JAX's own cache; inlined, it leaves no call in a program."""
-    return jax.jit(step, inline=True)
+def traced_once(system: System) -> System:
+    """The system with a step that is traced once for all that ask for it; inlined, it leaves no call in a program.
+
+    Made anew for every run: JAX remembers traces by the function, and what a function closes over may have changed.
+    Plain numbers in theta stay plain, so that a step may decide by them.
+    """
+
+    @partial(jax.jit, static_argnums=3, inline=True)
+    def step(x: PyTree, traced: Theta, noise: Any, plain: tuple[tuple[str, type, Any], ...]) -> PyTree:
+        return system.step(x, {**traced, **{name: value for name, _, value in plain}}, noise)
+
+    def split(x: PyTree, theta: Theta, noise: Any) -> PyTree:
+        plain = {name: value for name, value in theta.items() if isinstance(value, int | float)}
+        traced = {name: value for name, value in theta.items() if name not in plain}
+        return step(x, traced, noise, tuple((name, type(value), value) for name, value in sorted(plain.items())))
+
+    return system._replace(step=split)
 
 
 def alike(new: PyTree, old: PyTree) -> PyTree:

@@ -10,11 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PyTree
 
 from chaosjax._jumps import require_differentiable
-from chaosjax._system import System, Theta, alike, phase, traced_once
+from chaosjax._system import System, Theta, alike, phase
 
 
 class Members(NamedTuple):
@@ -64,11 +63,10 @@ class Transition:
         self._noise_key = noise_key
         self._members = dict(members or {})
         self._linearized = linearized
-        self._step = traced_once(system.step)
 
     def step(self, x: PyTree) -> PyTree:
         """The image of any phase point under the map of this moment."""
-        return self._step(x, self.theta, self.noise)
+        return self.system.step(x, self.theta, self.noise)
 
     def redraw(self, stream: Int[Array, ""] | int) -> Any:
         """What the noise of this step would be in another, independent stream: 1, 2, …"""
@@ -145,7 +143,7 @@ class Transition:
     def project(self, u: Float[Array, " d"]) -> Float[Array, " p"]:
         """P u: the raveled parameters out of phase-space coordinates."""
         _, chart = phase(self.x)
-        return ravel_pytree(self.system.params(chart(u)))[0]
+        return phase(self.system.params(chart(u)))[0]
 
     def embed(self, v: Float[Array, " p"]) -> Float[Array, " d"]:
         """Pᵀ v: raveled parameters as phase-space coordinates, 0 elsewhere."""
@@ -203,7 +201,7 @@ class Transition:
             parts = zip(groups.values(), counts, strict=True)
             streams = [np.zeros(n, int) if members.streams is None else members.streams for members, n in parts]
             noises = self._noises(np.concatenate([[0], *streams]))
-            images = jax.vmap(lambda x, noise: self._step(x, self.theta, noise))(points, noises)
+            images = jax.vmap(lambda x, noise: self.system.step(x, self.theta, noise))(points, noises)
         ends = np.cumsum([1, *counts])
         own = [jax.tree.map(lambda leaf, a=a, b=b: leaf[a:b], images) for a, b in pairwise(ends)]
         return jax.tree.map(lambda leaf: leaf[0], images), dict(zip(groups, own, strict=True))

@@ -8,6 +8,7 @@ import sys
 
 import cases
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -119,3 +120,52 @@ def test_a_folder_that_others_can_write_is_not_used(tmp_path, monkeypatch):
         assert jax.config.values["jax_compilation_cache_dir"] == str(folder)
     finally:
         jax.config.update("jax_compilation_cache_dir", before)
+
+
+def doubling(factor):
+    return cj.System(lambda key, theta: jnp.ones(()), lambda x, theta, noise: factor() * x)
+
+
+POINT = {"x": cj.probes.reading(lambda transition: transition.x)}
+
+
+def test_a_step_whose_surroundings_have_changed_is_traced_anew():
+    factor = [1.0]
+    system = doubling(lambda: factor[0])
+    values = []
+    for factor[0] in (1.0, 2.0):
+        values.append(cj.sweep(system, POINT, {"seed": [0]}, steps=2, progress=False).x[0].values.tolist())
+    assert values == [[1, 1, 1], [1, 2, 4]]
+
+
+def test_programs_that_call_back_are_not_taken_for_each_other():
+    def sweep(factor):
+        def call(x):
+            shape = jax.ShapeDtypeStruct((), x.dtype)
+            return jax.pure_callback(lambda x: factor * x, shape, x, vmap_method="sequential")
+
+        probes = {"x": cj.probes.reading(lambda transition: call(transition.x))}
+        return cj.sweep(doubling(lambda: 2.0), probes, {"seed": [0]}, steps=2, progress=False).x[0].values.tolist()
+
+    assert [sweep(1.0), sweep(2.0)] == [[1, 2, 4], [2, 4, 8]]
+
+
+def test_data_inside_a_jitted_step_of_the_users_belongs_to_a_runs_identity(tmp_path):
+    def sweep(factor, **options):
+        matrix = factor * jnp.eye(2)
+        step = jax.jit(lambda x, theta, noise: matrix @ x)
+        system = cj.System(lambda key, theta: jnp.ones(2), step)
+        probes = {"x": cj.probes.reading(lambda transition: transition.x, dims=("coordinate",))}
+        return cj.sweep(system, probes, {"seed": [0]}, steps=4, store=tmp_path / "a.zarr", progress=False, **options)
+
+    sweep(1.0)
+    with pytest.raises(ValueError, match=r"is of another run .*program"):
+        sweep(2.0, resume=True)
+
+
+def test_a_step_may_decide_by_a_control_parameter_that_is_no_axis():
+    def step(x, theta, noise):
+        return sum(theta["r"] * x for _ in range(int(theta["n"])))
+
+    system = cj.System(lambda key, theta: jnp.ones(()), step, theta={"n": 2, "r": None})
+    assert cj.sweep(system, POINT, {"r": [0.5, 1.0]}, steps=2, progress=False).x[:, -1].values.tolist() == [1, 4]

@@ -57,16 +57,16 @@ def test_cells_that_diverged_are_told(capsys):
 def test_a_multirun_is_one_dataset(tmp_path):
     for name, r, steps in (("one", [3.5, 3.6], 6), ("other", [3.7, 3.9], 6)):
         (tmp_path / name / ".hydra").mkdir(parents=True)
-        (tmp_path / name / ".hydra/overrides.yaml").write_text(
-            f"- optimizer={name}\n- hydra.verbose=true\n- run=quick\n"
-        )
+        told = f"- optimizer={name}\n- hydra.verbose=true\n- run=quick\n- rate={'1e-3' if name == 'one' else '0.1'}\n"
+        (tmp_path / name / ".hydra/overrides.yaml").write_text(told)
         sweep(axes={"r": r, "seed": [0, 1]}, steps=steps, store=tmp_path / name / "sweep.zarr")
     ds = cj.open_multirun(tmp_path)
-    assert set(ds.x.dims) == {"optimizer", "r_index", "seed", "time"}
-    assert bool(ds.x.notnull().all())
-    np.testing.assert_array_equal(ds.r.sel(optimizer="other"), [3.7, 3.9])
+    assert set(ds.x.dims) == {"optimizer", "rate", "r_index", "seed", "time"}
+    np.testing.assert_array_equal(ds.rate, [0.001, 0.1])
+    np.testing.assert_array_equal(ds.r.sel(optimizer="other", rate=0.1), [3.7, 3.9])
     own = xr.open_zarr(tmp_path / "one/sweep.zarr", consolidated=False)
-    np.testing.assert_array_equal(ds.x.sel(optimizer="one").transpose("r_index", ...), own.x)
+    np.testing.assert_array_equal(ds.x.sel(optimizer="one", rate=0.001).transpose("r_index", ...), own.x)
+    assert bool(ds.x.sel(optimizer="one", rate=0.1).isnull().all())
     with pytest.raises(FileNotFoundError, match="holds no finished job"):
         cj.open_multirun(tmp_path / "one" / ".hydra")
 
@@ -103,6 +103,10 @@ def cut(x, theta, noise):
             lambda: sweep(cj.System(lambda key, theta: jnp.ones(2), lambda x, t, n: (x,), theta={"r": 1.0})),
             "keep the struct",
         ),
+        (lambda: sweep(probes={"checkpoints": POINT["x"]}), "'checkpoints' is the name of an axis or of sweep's own"),
+        (lambda: sweep(axes={"time": [1.0]}), "'time' is no control parameter here|'time' is a name of sweep's own"),
+        (lambda: sweep(devices=[]), "names none"),
+        (lambda: cj.probes.delayed(2**31, POINT["x"]), "must be an integer from 0 to"),
         (lambda: sweep(axes=[1.0]), "must map names to values"),
         (lambda: sweep(probes=[POINT["x"]]), "must map names to probes"),
         (lambda: sweep(steps=2**40, stride=2**40), "must be an integer from 1 to 2147483647"),

@@ -42,15 +42,17 @@ def use_disk_cache() -> None:
     """
     if jax.config.values["jax_compilation_cache_dir"] or os.environ.get("CHAOSJAX_COMPILATION_CACHE") == "off":
         return
-    folder = cache_folder() / "compiled" / _machine()
+    folder = None
     try:
+        folder = cache_folder() / "compiled" / _machine()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _is_private(folder):
             raise PermissionError(0, "others can write it")
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
+        why = getattr(error, "strerror", error)
         warnings.warn(
-            f"compiled programs cannot be cached in {folder} ({error.strerror}); set CHAOSJAX_CACHE to a folder of "
-            "your own, or CHAOSJAX_COMPILATION_CACHE=off",
+            f"compiled programs cannot be cached in {folder} ({why}); set CHAOSJAX_CACHE to a folder of your own, or "
+            "CHAOSJAX_COMPILATION_CACHE=off",
             RuntimeWarning,
             stacklevel=2,
         )

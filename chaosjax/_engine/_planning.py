@@ -14,9 +14,9 @@ from jaxtyping import PyTree
 from chaosjax._cell import start
 from chaosjax._engine._batches import Layout
 from chaosjax._engine._compilation import executable, hoisted
+from chaosjax._engine._disk_cache import use_disk_cache
 from chaosjax._results import unwrap_keys
 from chaosjax._run import Run
-from chaosjax._system import traced_once
 
 CPU_WORKING_SET = 2**18
 """Bytes a batch may touch on one CPU core, measured on networks of 10 to 64 units and 120 to 1,437 samples: batches of
@@ -44,9 +44,12 @@ def plan(
         threads: batches at the same time on a CPU; None: one per core.
         engine: ``(run, layout, chunk, most) -> Engine``, for measuring.
     """
+    if devices is not None and not len(devices):
+        raise ValueError("devices=[] names none; leave it out for all accelerators, or else the CPU")
     if devices is None:
         devices = jax.local_devices()
         devices = devices[:1] if devices[0].platform == "cpu" else devices
+    use_disk_cache()
     on_cpu = devices[0].platform == "cpu"
     lanes = available_cores() if on_cpu else len(devices)  # not by `threads`, which must change no bit
     threads = (threads or lanes) if on_cpu else 1
@@ -90,7 +93,7 @@ def _working_set(run: Run, device: Any) -> int:
     theta = {**run.grid.constants, **axes}
     carry = jax.eval_shape(lambda: start(system, run.probes, jax.random.key(0), theta))
     noise = jax.eval_shape(lambda: system.noise(jax.random.key(run.noise.seed), jnp.int32(0)))
-    step, data, _ = hoisted(lambda x, noise: traced_once(system.step)(x, theta, noise), carry.x, noise)
+    step, data, _ = hoisted(lambda x, noise: system.step(x, theta, noise), carry.x, noise)
     memory = executable(jax.jit(step).lower(data, carry.x, noise), device).memory_analysis()
     touched = (memory.temp_size_in_bytes + memory.output_size_in_bytes) if memory else _bytes(carry.x)
     return touched * max(1, round(_bytes(carry) / max(1, _bytes(carry.x))))

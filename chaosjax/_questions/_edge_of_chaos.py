@@ -163,7 +163,7 @@ def edge_of_chaos(
         steps: number of steps, at least 30.
         threshold: test accuracy that ends the training time.
         level: exponent above which a window counts as chaotic, nats per step.
-        radius: of the perturbation; None: 1e-8 in float64, 1e-6 in float32.
+        radius: of the perturbation; None: 1e-8 in float64, 1e-5 in float32.
         copies: perturbed copies per run.
         where: which coordinates are perturbed, as in `probes.ensemble`.
         sharpness: also measure the Hessian's largest eigenvalue, at the start, in the middle and at the end.

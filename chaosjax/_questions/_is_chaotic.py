@@ -121,7 +121,7 @@ def is_chaotic(
         steps: number of steps, at least 30; the window lies in it.
         seeds: number of runs, each with an initialisation and minibatches of its own.
         level: exponent that counts as chaos, nats per step. The steepest window is never far below 0: keep it above 0.
-        radius: of the perturbation; None: 1e-8 in float64, 1e-6 in float32.
+        radius: of the perturbation; None: 1e-8 in float64, 1e-5 in float32.
         copies: perturbed copies per ensemble.
         where: which coordinates are perturbed, as in `probes.ensemble`.
         options: further options of `sweep`, e.g. ``progress=False`` or ``store``.

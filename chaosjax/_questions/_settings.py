@@ -16,6 +16,8 @@ def seeds_of(theta: Mapping[str, Any], seeds: int) -> dict[str, Any]:
         ValueError: `seeds` is no positive integer, or an entry of `theta` is no number.
     """
     seeds = check_count("seeds", seeds)
+    if "seed" in theta:
+        raise ValueError("theta: 'seed' is no control parameter here; give seeds, how many of them: 0, 1, …")
     for name, value in theta.items():
         if np.ndim(value):
             raise ValueError(f"theta: '{name}' is {value!r}, one number is allowed; ask once per value, or use sweep")
@@ -23,7 +25,7 @@ def seeds_of(theta: Mapping[str, Any], seeds: int) -> dict[str, Any]:
 
 
 def default_radius(radius: float | None) -> float:
-    """Return the radius of perturbed copies: 1e-8 in float64 and 1e-6 in float32, where None is given."""
+    """Return the radius of perturbed copies: 1e-8 in float64 and 1e-5 in float32, where None is given."""
     if radius is not None:
         return radius
-    return 1e-8 if working_dtype() == np.float64 else 1e-6
+    return 1e-8 if working_dtype() == np.float64 else 1e-5

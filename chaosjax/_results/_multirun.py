@@ -41,7 +41,7 @@ def open_multirun(folder: str | Path, store: str = "sweep.zarr") -> xr.Dataset:
         labelled[values] = ds.expand_dims({name: [value] for name, value in zip(varied, values, strict=True)})
     joined = (
         xr.combine_by_coords(
-            list(labelled.values()), coords="different", compat="equals", combine_attrs="drop_conflicts"
+            list(labelled.values()), coords="different", compat="equals", join="outer", combine_attrs="drop_conflicts"
         )
         if varied
         else datasets[0]
@@ -54,7 +54,17 @@ def _overrides(job: Path) -> dict[str, Any]:
     path = job / ".hydra/overrides.yaml"
     listed = yaml.safe_load(path.read_text()) if path.exists() else []
     pairs = (entry.lstrip("+~").partition("=") for entry in listed)
-    return {name: yaml.safe_load(value) for name, _, value in pairs if not name.startswith("hydra.")}
+    return {name: _scalar(value) for name, _, value in pairs if not name.startswith("hydra.")}
+
+
+def _scalar(text: str) -> Any:
+    value = yaml.safe_load(text)
+    if isinstance(value, str):
+        try:
+            return float(value)  # 1e-3 is a text in YAML 1.1
+        except ValueError:
+            return value
+    return text if isinstance(value, list | dict) else value
 
 
 def _on_common_axes(datasets: list[xr.Dataset]) -> list[xr.Dataset]:

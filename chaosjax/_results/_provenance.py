@@ -2,7 +2,6 @@
 
 import json
 import platform
-import resource
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,11 @@ import xarray as xr
 
 from chaosjax import _precision
 from chaosjax._run import Run
+
+try:
+    import resource
+except ImportError:  # on Windows
+    resource = None
 
 
 def identity(run: Run, batch_size: int, fingerprint: str, device: Any) -> dict[str, Any]:
@@ -59,6 +63,8 @@ def peak_bytes(devices: Sequence[Any]) -> int:
     """The most memory held so far: of the accelerators together, or of this process on a CPU."""
     if devices[0].platform != "cpu":
         return sum((device.memory_stats() or {}).get("peak_bytes_in_use", 0) for device in devices)
+    if resource is None:
+        return 0
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

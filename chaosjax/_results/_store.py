@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import zarr
+from zarr.errors import ContainsArrayError
 from zarr.storage import MemoryStore
 
 from chaosjax._results._checkpoint import Checkpoint
@@ -108,11 +109,14 @@ class Store:
         try:
             group = zarr.open_group(location, mode="r+")
             made_here = "identity" in group.attrs
-        except (FileNotFoundError, FileExistsError, NotADirectoryError):
+        except (FileNotFoundError, FileExistsError, NotADirectoryError, json.JSONDecodeError, ContainsArrayError):
             made_here = False
         if not made_here:
             raise ValueError(f"store: {location} is no store that sweep has made; choose another path")
-        return cls(group, location)
+        store = cls(group, location)
+        if store.finished:  # a kill may have come between the mark and the cut
+            store._truncate(int(str(group.attrs["length"])))
+        return store
 
     def check_identity(self, ours: Mapping[str, Any]) -> None:
         """Refuse to continue another run.
@@ -176,14 +180,6 @@ class Store:
         self.write(first, chunk)
         self.write_diverged(diverged)
 
-    def truncate(self, records: int) -> None:
-        """Drops everything after the first `records` record times."""
-        with _writing(self.location):
-            for _, array in self.group.arrays():
-                named: Any = array.metadata
-                shape = zip(named.dimension_names, array.shape, strict=True)
-                array.resize(tuple(records if dim == "time" else size for dim, size in shape))
-
     def write_diverged(self, times: np.ndarray) -> None:
         """When each cell stopped being finite, ``[cells]``; NaN for never."""
         with _writing(self.location):
@@ -216,18 +212,28 @@ class Store:
                 return Checkpoint(int(name), array[...], float(array.attrs["seconds"]))
         return None
 
-    def finish(self, attrs: Mapping[str, Any]) -> None:
-        """Writes the final attributes and drops the checkpoint."""
+    def finish(self, records: int, attrs: Mapping[str, Any]) -> None:
+        """Write the final attributes, of a run of so many records; then drop what lies beyond, and the checkpoint.
+
+        A kill on the way leaves a finished store, which `open` trims again.
+        """
         with _writing(self.location):
-            self.group.attrs.update(dict(flat_attrs(attrs)))
+            self.group.attrs.update(dict(flat_attrs({**attrs, "length": records})))
+            self._truncate(records)
             folder: Any = self.group[CHECKPOINTS]
             for name in list(folder.array_keys()):
                 del folder[name]
 
-    def dataset(self) -> xr.Dataset:
-        """The records as a labelled dataset; from disk they are read when used."""
+    def _truncate(self, records: int) -> None:
+        for _, array in self.group.arrays():
+            named: Any = array.metadata
+            shape = zip(named.dimension_names, array.shape, strict=True)
+            array.resize(tuple(records if dim == "time" else size for dim, size in shape))
+
+    def dataset(self, times: slice = slice(None)) -> xr.Dataset:
+        """The records at some times, by number, as a labelled dataset; from disk they are read when used."""
         dataset = xr.open_zarr(self.location, consolidated=False, chunks=None)  # type: ignore[arg-type]
-        dataset = dataset[json.loads(dataset.attrs["records"])]  # zarr keeps no order
+        dataset = dataset[json.loads(dataset.attrs["records"])].isel(time=times)  # zarr keeps no order
         return dataset.load() if isinstance(self.location, MemoryStore) else dataset
 
 

@@ -17,8 +17,8 @@ class Watchers(NamedTuple):
     def show(self, out: Store, first: int, index: int) -> None:
         """Show the callback records `first`, …, `index - 1`."""
         if self.callback is not None:
-            self.callback(out.dataset().isel(time=slice(first, index)))
+            self.callback(out.dataset(slice(first, index)))
 
     def done(self, out: Store, index: int) -> bool:
         """Whether the run may end with its first `index` records."""
-        return self.until is not None and self.until(out.dataset().isel(time=slice(index)))
+        return self.until is not None and self.until(out.dataset(slice(index)))
