@@ -38,15 +38,14 @@ def open_multirun(folder: str | Path, store: str = "sweep.zarr") -> xr.Dataset:
         values = tuple(overrides.get(name, "") for name in varied)
         if values in labelled:
             raise ValueError(f"{folder}: two jobs have the overrides {dict(zip(varied, values, strict=True))}")
-        labelled[values] = ds.expand_dims({name: [value] for name, value in zip(varied, values, strict=True)})
-    joined = (
-        xr.combine_by_coords(
-            list(labelled.values()), coords="different", compat="equals", join="outer", combine_attrs="drop_conflicts"
-        )
-        if varied
-        else datasets[0]
-    )
-    return joined if isinstance(joined, xr.Dataset) else joined.to_dataset()
+        own = [str(name) for name in ds.coords if name not in ds.dims]  # an axis of the job's own is expanded too
+        expanded = ds.reset_coords(own).expand_dims(dict(zip(varied, ([value] for value in values), strict=True)))
+        labelled[values] = expanded.set_coords(own)
+    if not varied:
+        return datasets[0]
+    options: Any = {"coords": "minimal", "join": "outer", "combine_attrs": "drop_conflicts"}
+    joined: Any = xr.combine_by_coords(list(labelled.values()), **options)
+    return joined
 
 
 def _overrides(job: Path) -> dict[str, Any]:
