@@ -83,7 +83,7 @@ def check_names(overrides: Sequence[str], folder: Path | None = None) -> None:
         overrides: as they stand on the command line.
         folder: configurations of the user's own.
     """
-    known = list(dict.fromkeys([*names_in(CONF), *(names_in(folder) if folder else [])]))
+    known = names_in(CONF) + (names_in(folder) if folder else [])
     pairs = [override.partition("=") for override in overrides]
     chosen = [values for name, _, values in pairs if name == "experiment" and "(" not in values]
     for name in (name.strip(" '\"") for values in chosen for name in values.split(",")):
