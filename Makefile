@@ -1,37 +1,57 @@
 # Everything runs in .venv, which is made on first use. PYTHON picks the interpreter (3.11 or newer), ARGS are handed on.
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALLED := .venv/.installed
+RUN := .venv/.installed-run
+TEST := .venv/.installed-test
 
-.PHONY: run test lint bench validate reproduce clean
+.PHONY: run test test-all lint bounds bench validate reproduce clean
 
-run: $(INSTALLED)  ## the edge-of-chaos map; ARGS="dataset=iris optimizer=adam run=quick"
+run: $(RUN)  ## the edge-of-chaos map; ARGS="dataset=iris optimizer=adam run=quick"
 	$(BIN)/python -m experiments.run $(ARGS)
 
-test: $(INSTALLED) lint  ## lint, types and all tests; ARGS="-k sweep"
-	$(BIN)/python -m pytest $(ARGS)
+test: $(TEST) lint  ## lint, types and all tests but the long ones; ARGS="-k sweep"
+	$(BIN)/python -m pytest -m "not long" $(ARGS)
 
-lint: $(INSTALLED)
+test-all: $(TEST) lint  ## lint, types and all tests
+	$(BIN)/python -m pytest -m "long or not long" $(ARGS)
+
+lint: $(TEST)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
 
-bench: $(INSTALLED)  ## throughput, side by side with PyTorch; ARGS=--quick
+OLDEST ?= python3.11
+NEWEST ?= python3.13
+CORE := $(patsubst %,tests/test_%.py,sweep results store training models stats)
+bounds:  ## core tests with the lowest versions allowed and with the newest that install; OLDEST=python3.11 NEWEST=python3.13
+	$(OLDEST) -m venv --clear .venv-lowest
+	$(NEWEST) -m venv --clear .venv-newest
+	.venv-lowest/bin/python -m pip install --quiet uv
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest --resolution lowest-direct --editable '.[test]'
+	.venv-lowest/bin/uv pip install --quiet --python .venv-newest --editable '.[test]'
+	.venv-lowest/bin/python -m pytest -m "not long" $(CORE) $(ARGS)
+	.venv-newest/bin/python -m pytest -m "not long" $(CORE) $(ARGS)
+
+bench: $(RUN)  ## throughput, side by side with PyTorch; ARGS=--quick
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
-validate: $(INSTALLED)  ## every estimator against what is known; ARGS="--only series"
+validate: $(RUN)  ## every estimator against what is known; ARGS="--only series"
 	$(BIN)/python -m experiments.validate $(ARGS)
 
 ONLY ?=
 SIZE ?= cpu
-reproduce: $(INSTALLED)  ## every experiment of both studies; ONLY=danovski/fig8 SIZE=paper
+reproduce: $(RUN)  ## every experiment of both studies; ONLY=danovski/fig8 SIZE=paper
 	$(BIN)/python -m experiments.reproduce --size "$(SIZE)" --only "$(ONLY)" $(ARGS)
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(RUN): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "chaosjax needs Python 3.11 or newer; set PYTHON=...")'
 	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(TEST): $(RUN)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
 	touch $@
 
 clean:
-	rm -rf .venv .venv-bench
+	rm -rf .venv .venv-bench .venv-lowest .venv-newest

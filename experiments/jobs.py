@@ -1,6 +1,7 @@
 """What goes wrong in jobs, in words, and what happens when a multirun has ended."""
 
 import argparse
+import hashlib
 import sys
 import traceback
 from collections.abc import Sequence
@@ -11,12 +12,15 @@ from hydra.core.utils import JobReturn
 from hydra.errors import InstantiationException
 from hydra.experimental.callback import Callback
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments._stores import finished_jobs
 
 CONF = Path(__file__).parents[1] / "conf"
+
+LONGEST_NAME = 200
+"""Bytes of a job's folder name; file systems take 255."""
 
 
 class Jobs(Callback):
@@ -72,13 +76,40 @@ def names_in(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(top).with_suffix("")) for path in top.rglob("*.yaml"))
 
 
-def check_names(arguments: Sequence[str]) -> None:
-    """Exit with a list of all experiments where `experiment=` names none of them: Hydra's own list has no folders."""
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--config-dir", "-cd", type=Path, default=CONF)
-    given, rest = parser.parse_known_args(arguments)
-    known = list(dict.fromkeys(names_in(CONF) + names_in(given.config_dir)))
-    chosen = [values for name, _, values in (argument.partition("=") for argument in rest) if name == "experiment"]
-    for name in (name for values in chosen if "(" not in values for name in values.split(",")):
+def check_names(overrides: Sequence[str], folder: Path | None = None) -> None:
+    """Exit with a list of all experiments where `experiment=` names none of them: Hydra's own list has no folders.
+
+    Args:
+        overrides: as they stand on the command line.
+        folder: configurations of the user's own.
+    """
+    known = names_in(CONF) + (names_in(folder) if folder else [])
+    pairs = [override.partition("=") for override in overrides]
+    chosen = [values for name, _, values in pairs if name == "experiment" and "(" not in values]
+    for name in (name.strip(" '\"") for values in chosen for name in values.split(",")):
         if name not in (*known, "null"):
             sys.exit(f"error: there is no experiment {name!r}; choose from {', '.join(known)}")
+
+
+def own_folder(arguments: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """The folder of configurations of the user's own, if one is given, and the other arguments."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config-dir", "-cd", type=Path)
+    given, rest = parser.parse_known_args(arguments)
+    return given.config_dir, rest
+
+
+def find_modules_in(folder: Path | None) -> None:
+    """Let Python look for modules in a folder and in the current one, after all that is installed."""
+    sys.path += [str(place.resolve()) for place in (folder, Path.cwd()) if place]
+
+
+def folder_name(overrides: str) -> str:
+    """The name of a job's folder: its overrides, with a hash in place of the end where they are too long for one."""
+    whole = overrides.encode()
+    if len(whole) <= LONGEST_NAME:
+        return overrides
+    return f"{whole[: LONGEST_NAME - 17].decode(errors='ignore')}-{hashlib.sha256(whole).hexdigest()[:16]}"
+
+
+OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)

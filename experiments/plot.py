@@ -1,4 +1,7 @@
-"""Draw a finished job or multirun again from its folder alone: `python -m experiments.plot FOLDER`."""
+"""Draw a finished job or multirun again from its folder alone: `chaosjax plot FOLDER`.
+
+In a checkout, `python -m experiments.plot FOLDER` is the same.
+"""
 
 import argparse
 import importlib
@@ -11,12 +14,14 @@ from omegaconf import OmegaConf
 import chaosjax
 from experiments._experiment import Experiment
 from experiments._stores import finished_jobs, records_of
+from experiments.jobs import find_modules_in
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, help="the folder of a finished job, or of a multirun with one report")
     parser.add_argument("--module", help="a module of your own whose report the job names, such as mine")
+    parser.add_argument("--config-dir", "-cd", type=Path, help="where that module is, if not in the current folder")
     given = parser.parse_args()
     one = (given.folder / "sweep.zarr").exists()
     configs = sorted(given.folder.glob("config.yaml" if one else "*/config.yaml"))
@@ -25,6 +30,8 @@ def main() -> None:
     config: Any = OmegaConf.to_container(OmegaConf.load(configs[0]))
     if not one and not config.get("together"):
         sys.exit(f"error: {given.folder} is a multirun whose jobs have reports of their own; give the folder of one")
+    if given.module:
+        find_modules_in(given.config_dir)
     chaosjax.configure(x64=bool(config["precision"]["x64"]))
     settings = config.get("report") or {}
     report = report_named(str(settings.get("_target_")), given.module)

@@ -1,4 +1,9 @@
-"""Run an experiment: `python -m experiments.run [experiment=NAME] [group=choice …] [-m]`; see conf/ for the groups."""
+"""Run an experiment: `chaosjax run [--config-dir FOLDER] [experiment=NAME] [group=choice …] [-m]`.
+
+`chaosjax run --help` lists the groups and their choices. FOLDER holds configurations of the user's own, in groups of
+the same names, and the modules that they name. Modules are also found in the current folder. What is installed comes
+first, and `experiments` is always this package. In a checkout, `python -m experiments.run` does the same.
+"""
 
 import sys
 from functools import partial
@@ -15,19 +20,27 @@ from omegaconf import DictConfig, OmegaConf
 import chaosjax
 from experiments._forecast import forecast
 from experiments._stores import records_of
-from experiments.jobs import cause_of, check_names, explained
+from experiments.jobs import CONF, cause_of, check_names, explained, find_modules_in, own_folder
 
 
-@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
-def main(config: DictConfig) -> str | None:
+def main() -> None:
+    """Run what the command line asks for."""
+    folder, overrides = own_folder(sys.argv[1:])
+    check_names(overrides, folder)
+    find_modules_in(folder)
+    job()
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+def job(config: DictConfig) -> str | None:
     """Run one job; return what made it fail, since a failed job of a multirun does not stop the others."""
-    job = HydraConfig.get()
-    folder, many = Path(job.runtime.output_dir), job.mode == RunMode.MULTIRUN
+    settings = HydraConfig.get()
+    folder, many = Path(settings.runtime.output_dir), settings.mode == RunMode.MULTIRUN
     try:
         instantiate(config.precision)
         run(config, folder)
     except KeyboardInterrupt as stop:
-        place = f"hydra.sweep.dir={job.sweep.dir}" if many else f"hydra.run.dir={folder}"
+        place = f"hydra.sweep.dir={settings.sweep.dir}" if many else f"hydra.run.dir={folder}"
         sys.exit(f"{stop} (the same command with {place})")
     except Exception as error:
         if config.missing_data == "skip" and isinstance(cause_of(error), FileNotFoundError):
@@ -36,7 +49,7 @@ def main(config: DictConfig) -> str | None:
         message = explained(error)
         if not many:
             sys.exit(f"error: {message}")
-        print(f"error: {job.sweep.subdir}: {message}", file=sys.stderr)
+        print(f"error: {settings.sweep.subdir}: {message}", file=sys.stderr)
         return message
     return None
 
@@ -62,5 +75,4 @@ def further(folder: Path, name: str, *arguments: Any, **options: Any) -> xr.Data
 
 
 if __name__ == "__main__":
-    check_names(sys.argv[1:])
     main()
