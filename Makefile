@@ -4,7 +4,7 @@ BIN := .venv/bin
 RUN := .venv/.installed-run
 TEST := .venv/.installed-test
 
-.PHONY: run test test-all lint bounds bench validate reproduce clean
+.PHONY: run test test-long test-all lint bounds bench validate reproduce clean
 
 run: $(RUN)  ## the edge-of-chaos map; ARGS="dataset=iris optimizer=adam run=quick"
 	$(BIN)/python -m experiments.run $(ARGS)
@@ -12,8 +12,10 @@ run: $(RUN)  ## the edge-of-chaos map; ARGS="dataset=iris optimizer=adam run=qui
 test: $(TEST) lint  ## lint, types and all tests but the long ones; ARGS="-k sweep"
 	$(BIN)/python -m pytest -m "not long" $(ARGS)
 
-test-all: $(TEST) lint  ## lint, types and all tests
-	$(BIN)/python -m pytest -m "long or not long" $(ARGS)
+test-long: $(TEST)  ## what make test leaves out: the long tests, and those that read the data sets of TFDS_DATA_DIR
+	$(BIN)/python -m pytest -m "long or data" $(ARGS)
+
+test-all: test test-long  ## both
 
 lint: $(TEST)
 	$(BIN)/ruff check

@@ -64,6 +64,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if is_long(item.nodeid.removeprefix("tests/")):
             item.add_marker(pytest.mark.long)
+        if "tfds_dir" in item.fixturenames:
+            item.add_marker(pytest.mark.data)
 
 
 class Interrupted(Exception):
