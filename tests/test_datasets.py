@@ -364,8 +364,8 @@ class TestSyntheticSets:
 class TestConfigs:
     @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
     def test_writes_out_every_argument(self, path):
-        config = OmegaConf.to_container(OmegaConf.load(path))
-        assert isinstance(config, dict)
+        with hydra.initialize_config_dir(str(path.parents[1].resolve()), version_base="1.3"):
+            config = dict(hydra.compose("config", [f"dataset={path.stem}"]).dataset)
         function = hydra.utils.get_method(config.pop("_target_"))
         assert set(config) == set(inspect.signature(function).parameters)
 
