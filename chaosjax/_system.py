@@ -124,7 +124,7 @@ def traced_once(system: System) -> System:
         return system.step(x, {**traced, **{name: value for name, _, value in plain}}, noise)
 
     def split(x: PyTree, theta: Theta, noise: Any) -> PyTree:
-        plain = {name: value for name, value in theta.items() if isinstance(value, int | float)}
+        plain = {name: value for name, value in theta.items() if type(value) in (bool, int, float)}
         traced = {name: value for name, value in theta.items() if name not in plain}
         return step(x, traced, noise, tuple((name, type(value), value) for name, value in sorted(plain.items())))
 

@@ -365,7 +365,8 @@ class TestConfigs:
     @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
     def test_writes_out_every_argument(self, path):
         with hydra.initialize_config_dir(str(path.parents[1].resolve()), version_base="1.3"):
-            config = dict(hydra.compose("config", [f"dataset={path.stem}"]).dataset)
+            composed = hydra.compose("config", [f"dataset={path.stem}"]).dataset
+            config: dict = OmegaConf.to_container(composed, throw_on_missing=False)
         function = hydra.utils.get_method(config.pop("_target_"))
         assert set(config) == set(inspect.signature(function).parameters)
 

@@ -297,5 +297,5 @@ def test_an_interrupted_run_resumes_before_the_start(interrupt, tmp_path):
 
 
 def test_a_start_before_the_first_step_is_refused():
-    with pytest.raises(ValueError, match="start=-1 must be an integer of at least 0"):
+    with pytest.raises(ValueError, match="start=-1 must be an integer from 0 to"):
         cj.probes.delayed(-1, cj.probes.ensemble())

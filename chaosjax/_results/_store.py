@@ -227,8 +227,10 @@ class Store:
     def _truncate(self, records: int) -> None:
         for _, array in self.group.arrays():
             named: Any = array.metadata
-            shape = zip(named.dimension_names, array.shape, strict=True)
-            array.resize(tuple(records if dim == "time" else size for dim, size in shape))
+            dims = named.dimension_names or ()  # None where there is no axis
+            if "time" in dims:
+                shape = zip(dims, array.shape, strict=True)
+                array.resize(tuple(records if dim == "time" else size for dim, size in shape))
 
     def dataset(self, times: slice = slice(None)) -> xr.Dataset:
         """The records at some times, by number, as a labelled dataset; from disk they are read when used."""
