@@ -22,6 +22,8 @@ LONG = (
     "test_linalg.py::test_a_vmapped_search",
     "test_linalg.py::test_pairs_of_the_matrix",
     "test_mnist_studies.py",
+    "test_ensembles.py::test_departure_and_the_null",
+    "test_models.py::test_a_sweep_goes_through_every_new_kind[equinox",
     "test_models.py::test_a_sweep_goes_through_every_new_kind[linen",
     "test_models.py::test_every_kind_of_network_descends_its_loss[linen",
     "test_optimizers.py::test_every_optimizer_of_optax",
@@ -40,6 +42,8 @@ LONG = (
     "test_spectrum.py::test_a_sweep_ends",
     "test_systems.py::test_",
     "test_tangent.py::test_constant_expansion",
+    "test_training.py::test_push_is_the_dense_jacobian[adam]",
+    "test_training.py::test_push_is_the_dense_jacobian[heavy_ball]",
     "test_validation.py::",
 )
 

@@ -227,7 +227,7 @@ class Store:
     def _truncate(self, records: int) -> None:
         for _, array in self.group.arrays():
             named: Any = array.metadata
-            dims = named.dimension_names or ()  # None where there is no axis
+            dims = named.dimension_names or ()
             if "time" in dims:
                 shape = zip(dims, array.shape, strict=True)
                 array.resize(tuple(records if dim == "time" else size for dim, size in shape))
