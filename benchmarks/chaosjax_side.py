@@ -1,6 +1,5 @@
 """chaosjax, through its public names: the Iris net, and the main job with one probe or another."""
 
-import json
 import resource
 
 import jax
@@ -89,11 +88,11 @@ def step_cost(system: str) -> dict:
 
 
 def _figures(dataset: Dataset) -> dict:
-    attrs = dataset.attrs
+    attrs = cj.provenance_of(dataset)
     return {
         "rate": attrs["cell_steps_per_second"],
         "compile_seconds": attrs["compile_seconds"],
-        "cells_per_batch": int(json.loads(attrs["identity"])["cells_per_batch"]),
+        "cells_per_batch": int(attrs["identity"]["cells_per_batch"]),
         "provenance": {name: attrs[name] for name in ("versions", "commit", "devices", "python")},
     }
 
