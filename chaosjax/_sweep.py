@@ -119,19 +119,7 @@ def sweep(
     finally:
         engine.close()
     report_diverged(progress, out.read_diverged())
-    out.finish(
-        length,
-        {
-            "finished": now(),
-            "trace_seconds": round(engine.trace_seconds, 3),
-            "compile_seconds": round(engine.compile_seconds, 3),
-            "programs": dict(engine.sources),
-            "wall_seconds": round(seconds, 3),
-            "cell_steps_per_second": round(run.grid.size * index * stride / seconds, 1),
-            "peak_bytes": peak_bytes(layout.devices),
-            "cost": run.cost(index * stride, engine.weights),
-        },
-    )
+    out.finish(length, {**_effort(engine, run, index, seconds), "peak_bytes": peak_bytes(layout.devices)})
     return out.dataset()
 
 
@@ -141,6 +129,19 @@ class _State(NamedTuple):
     carries: Any
     index: int
     seconds: float
+
+
+def _effort(engine: Engine, run: Run, index: int, seconds: float) -> dict[str, Any]:
+    steps = index * run.clock.stride
+    return {
+        "finished": now(),
+        "trace_seconds": round(engine.trace_seconds, 3),
+        "compile_seconds": round(engine.compile_seconds, 3),
+        "programs": dict(engine.sources),
+        "wall_seconds": round(seconds, 3),
+        "cell_steps_per_second": round(run.grid.size * steps / seconds, 1),
+        "cost": run.cost(steps, engine.weights),
+    }
 
 
 def _first_state(engine: Engine, probes: Probes, earlier: Store | None) -> _State:

@@ -229,8 +229,7 @@ class Store:
             named: Any = array.metadata
             dims = named.dimension_names or ()
             if "time" in dims:
-                shape = zip(dims, array.shape, strict=True)
-                array.resize(tuple(records if dim == "time" else size for dim, size in shape))
+                array.resize([records if dim == "time" else n for dim, n in zip(dims, array.shape, strict=True)])
 
     def dataset(self, times: slice = slice(None)) -> xr.Dataset:
         """The records at some times, by number, as a labelled dataset; from disk they are read when used."""
