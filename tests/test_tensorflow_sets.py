@@ -8,12 +8,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import hydra
 import hydra.utils
 import numpy as np
 import pytest
 import tensorflow_datasets
 from conftest import edited
-from omegaconf import OmegaConf
 from sklearn.datasets import load_iris
 
 from chaosjax import datasets
@@ -201,7 +201,10 @@ class TestTfds:
         assert dataset.attrs["test_split"] == "validation"
 
     def test_sets_of_the_studies(self, mnist):
-        configs = {path.stem: OmegaConf.load(path) for path in Path(__file__).parent.parent.glob("conf/dataset/*.yaml")}
+        conf = str(Path(__file__).parents[1] / "conf")
+        with hydra.initialize_config_dir(conf, version_base="1.3"):
+            names = ("mnist_5k", "iris_danovski")
+            configs = {name: hydra.compose("config", [f"dataset={name}"]).dataset for name in names}
         few = hydra.utils.instantiate(configs["mnist_5k"])
         assert np.bincount(few.train_targets).tolist() == [500] * 10
         np.testing.assert_array_equal(few.test_inputs, mnist.test_inputs)
