@@ -98,8 +98,8 @@ def supervised(
     """Supervised learning, ``L(w) = (1/n) Σ_i ℓ(f(x_i; w), y_i) + ½ weight_decay ‖w‖²``.
 
     Control parameters: ``weight_decay`` (L2 over all parameters) and ``init_scale`` (factor on the initial
-    parameters). Metrics: ``train_loss``, ``test_loss`` (without the L2 term) and, for classes,
-    ``train_accuracy`` and ``test_accuracy``.
+    parameters). Metrics: ``train_loss``, ``test_loss`` (without the L2 term); for classes also ``train_accuracy`` and
+    ``test_accuracy``, for other targets ``train_r2`` and ``test_r2``, see `r_squared`.
 
     Args:
         model: see `models.functional`: a network builder of `chaosjax.models`, any Flax NNX module's builder, a Linen
@@ -147,6 +147,8 @@ def supervised(
     }
     if dataset.train_targets.ndim == 1 or "classes" in dataset.attrs:
         metrics |= {"train_accuracy": reading(accuracy, train), "test_accuracy": reading(accuracy, test)}
+    else:
+        metrics |= {"train_r2": reading(r_squared, train), "test_r2": reading(r_squared, test)}
     return Problem(
         init,
         objective,
@@ -173,7 +175,7 @@ def _sample_loss(loss: str | LossFunction, dataset: Dataset, dtype: Any) -> Loss
         if loss == "cross_entropy" and not distributions:
             raise ValueError(
                 "loss='cross_entropy' needs labels or targets that are distributions (≥ 0, of sum 1), and those of "
-                f"{dataset.attrs['name']} are other numbers; take loss='squared_error' or a function"
+                f"{dataset.attrs['name']} are other numbers; take loss='squared_error' or a function (task=regression)"
             )
         return LOSSES[loss]
     n = dataset.outputs + 1  # unlike the other dimension
@@ -192,6 +194,12 @@ def accuracy(outputs: Float[Array, "n outputs"], targets: Float[Array, "n output
     hits = jnp.argmax(outputs, axis=-1) == jnp.argmax(targets, axis=-1)
     finite = jnp.all(jnp.isfinite(outputs))
     return jnp.where(finite, jnp.mean(hits, dtype=outputs.dtype), jnp.nan)
+
+
+def r_squared(outputs: Float[Array, "n outputs"], targets: Float[Array, "n outputs"]) -> Float[Array, ""]:
+    """Return the coefficient of determination ``R² = 1 − Σ ‖f_i − y_i‖² / Σ ‖y_i − ȳ‖²``; NaN for equal targets."""
+    spread = jnp.sum((targets - jnp.mean(targets, axis=0)) ** 2)
+    return 1 - jnp.where(spread > 0, jnp.sum((outputs - targets) ** 2) / spread, jnp.nan)
 
 
 def _arrays(inputs, targets, outputs: int, dtype) -> tuple[Array, Array]:

@@ -56,6 +56,7 @@ def job(config: DictConfig) -> str | None:
 
 def run(config: DictConfig, folder: Path) -> None:
     """Sweep into a job's folder, then the sweeps that follow from its records, then the report, if it has its own."""
+    config.probes = {name: probe for name, probe in config.probes.items() if probe is not None}
     OmegaConf.save(config, folder / "config.yaml", resolve=True)
     report = instantiate(config.report) if config.report and not config.together else None
     sweep = instantiate(config.sweep, _partial_=True, _convert_="all")

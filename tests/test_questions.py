@@ -120,6 +120,13 @@ def test_an_interval_without_width_reaches_to_the_midpoints_of_the_grid():
     assert "(grid): limited by the grid's spacing" in repr(edge)
 
 
+def test_targets_that_are_no_classes_are_judged_by_r_squared():
+    edge, ds = cj.EdgeOfChaos.of(planted()), planted()
+    as_numbers = cj.EdgeOfChaos.of(ds.rename(test_accuracy="test_r2"))
+    assert as_numbers.rows()["fastest η to test R² of 0.9"] == edge.rows()["fastest η to 90% test accuracy"]
+    assert "test R² of 0.9" in as_numbers.plot().axes[1].get_legend().get_texts()[0].get_text()
+
+
 def test_a_grid_without_chaos_or_success_says_so():
     ds = planted().isel(learning_rate=slice(0, 3))
     edge = cj.EdgeOfChaos.of(ds.assign(test_accuracy=ds["test_accuracy"] * 0))
@@ -149,7 +156,7 @@ def test_a_problem_is_swept_by_the_protocol_of_the_studies(quickly_compiled):
     axes = {"learning_rate": [0.1, 0.5], "seed": [0, 1]}
     expected = cj.sweep(cj.training(learning, optax.sgd), instruments, axes, steps=30, progress=False)
     assert edge.records.equals(expected)
-    assert edge.summary.attrs == {"threshold": 0.6, "level": 0.05, "horizon": 30.0}
+    assert edge.summary.attrs == {"threshold": 0.6, "score": "test accuracy", "level": 0.05, "horizon": 30.0}
 
 
 def test_the_sharpness_is_the_last_one_measured():
@@ -161,7 +168,7 @@ def test_the_sharpness_is_the_last_one_measured():
 
 
 def test_what_the_edge_of_chaos_needs_is_named():
-    with pytest.raises(ValueError, match=r"metrics \['scaled_residual'\], not 'test_accuracy'"):
+    with pytest.raises(ValueError, match="has scaled_residual, and the training time needs one of test_acc"):
         cj.edge_of_chaos(systems.scalar_net())
     with pytest.raises(ValueError, match="belong to a problem"):
         cj.edge_of_chaos(systems.scalar_net(), batch_size=3)

@@ -7,9 +7,11 @@ import numpy as np
 import optax
 import pytest
 from jax.flatten_util import ravel_pytree
+from sklearn.metrics import r2_score
 
 import chaosjax as cj
 from chaosjax._optimizer import optimizer_rule
+from chaosjax._problem import r_squared
 
 
 def transition_of(system, theta, steps=3):
@@ -81,6 +83,13 @@ def test_exponents_of_descent_on_a_quadratic_are_the_logarithms_of_the_eigenvalu
     expected = np.sort(np.log(np.abs(eigenvalues)))[::-1]
     found = ds.growth.isel(learning_rate=0, time=-1).values / steps
     np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+def test_r_squared_is_that_of_scikit_learn():
+    outputs, targets = jnp.asarray(np.random.default_rng(0).normal(size=(2, 7, 3)))
+    expected = r2_score(targets, outputs, multioutput="variance_weighted")
+    np.testing.assert_allclose(r_squared(outputs, targets), expected, rtol=1e-12)
+    assert np.isnan(r_squared(outputs, jnp.ones((7, 3))))
 
 
 def test_an_optimizer_that_needs_the_loss_function_gets_it():

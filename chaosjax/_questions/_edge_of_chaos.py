@@ -1,6 +1,6 @@
 """The edge of chaos of a training: where it turns chaotic, where it is fastest, and how much that gains."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,9 @@ ONSETS = {
 }
 """The exponents whose onset is reported; the first one defines the chaotic range."""
 
+SCORES = {"test_accuracy": "test accuracy", "test_r2": "test R²"}
+"""What may end the training time, and what it is called."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class EdgeOfChaos:
@@ -34,7 +37,7 @@ class EdgeOfChaos:
             ensemble in its straightest and steepest window, each with its `_tangent`, and `whole`, nats per step), of
             `training_time` (steps) and, if measured, of `stability` (sharpness · η/2); whether it is `chaotic`. For
             all: the interval of `onset` η_c, `best_fastest`, `gain_speed_up`, and what their statistics return beside.
-            Attributes: `level` (nats per step), `threshold`, `horizon` (steps).
+            Attributes: `level` (nats per step), `threshold` and the `score` it is of, `horizon` (steps).
         records: what the sweep recorded.
     """
 
@@ -51,15 +54,15 @@ class EdgeOfChaos:
         exponent has the level 0.
 
         Args:
-            records: a sweep over learning_rate and seed with `distance`, `growth`, `test_accuracy` and, if measured,
+            records: a sweep over learning_rate and seed with `distance`, `growth`, one of `SCORES` and, if measured,
                 `sharpness`.
-            threshold: test accuracy that ends the training time; several go along a dimension ``threshold``.
+            threshold: test accuracy or R² that ends the training time; several go along a dimension ``threshold``.
             level: exponent above which a window counts as chaotic, nats per step.
 
         Raises:
             ValueError: an objection of the statistics, e.g. a run too short for a window of 30 steps.
         """
-        growth, accuracy = stats.first_exponent(records["growth"]), records["test_accuracy"]
+        growth, score = stats.first_exponent(records["growth"]), _score_in(records, "records")
         several = isinstance(threshold, list)
         ends = xr.DataArray(threshold, {"threshold": threshold}, "threshold") if several else threshold
         fits = {
@@ -72,12 +75,12 @@ class EdgeOfChaos:
         means = {name: stats.mean_interval(values) for name, values in cells.items()}
         if "sharpness" in records:
             means["stability"] = stats.mean_interval(_last_sharpness(records) * records["learning_rate"] / 2)
-        parts = [stats.training_time(accuracy, ends), _prefixed(stats.fastest(accuracy, ends), "best")]
+        parts = [stats.training_time(records[score], ends), _prefixed(stats.fastest(records[score], ends), "best")]
         onsets = {name: stats.onset(cells[name], level=0.0 if name == "whole" else level) for name in ONSETS}
         parts += [_prefixed(onset, name) for name, onset in onsets.items()]
         chaos = next(iter(ONSETS))
         onset = onsets[chaos]["onset"]
-        parts += [_prefixed(stats.speed_up(accuracy, onset, ends), "gain")]
+        parts += [_prefixed(stats.speed_up(records[score], onset, ends), "gain")]
         for name, fit in fits.items():
             ensemble, tangent = (cells[key].where(fit["kept"]) for key in (name, f"{name}_tangent"))
             agreed = stats.agreement(ensemble, tangent, pool=("learning_rate",))
@@ -86,7 +89,9 @@ class EdgeOfChaos:
         summary = xr.merge([xr.Dataset(means), *plain]).assign(onset=onset)
         estimate, mean = (stats.bounds(part)[0] for part in (onset, means[chaos]))
         summary["chaotic"] = (summary["learning_rate"] >= estimate) & (mean > level)
-        return cls(summary.assign_attrs(threshold=threshold, level=level, horizon=float(records["time"][-1])), records)
+        horizon = float(records["time"][-1])
+        summary = summary.assign_attrs(threshold=threshold, score=SCORES[score], level=level, horizon=horizon)
+        return cls(summary, records)
 
     def plot(self, title: str = "") -> Figure:
         """Draw exponents, training time and, if measured, sharpness over η (`plotting.edge_of_chaos`)."""
@@ -110,7 +115,8 @@ class EdgeOfChaos:
         found["chaotic η"] = f"{eta[0]:.3g} to {eta[-1]:.3g}, {count}" if len(eta) else "none found"
         several = "threshold" in summary.dims
         for end in np.atleast_1d(summary.attrs["threshold"]):
-            found |= _speed_rows(summary.sel(threshold=end) if several else summary, f"{end:.0%}")
+            goal = plotting.goal(end, summary.attrs["score"])
+            found |= _speed_rows(summary.sel(threshold=end) if several else summary, goal)
         for name, label in {"fit": "straightest window", "steepest": "steepest window"}.items():
             compared = int(summary[f"{name}_agreement_compared"])
             gap = stats.format_interval(summary[f"{name}_agreement_difference"], "nats/step")
@@ -156,12 +162,12 @@ def edge_of_chaos(
 
     Args:
         problem_or_system: a problem, trained by `optimizer`; or a system with the control parameter ``learning_rate``
-            and the metric ``test_accuracy``.
+            and one of the metrics ``test_accuracy`` and ``test_r2``.
         optimizer: as in `training`; `batch_size` too. Both belong to a problem.
         learning_rates: a grid of positive values; None: 12 from 0.1 to 30, which suit plain gradient descent.
         seeds: initialisations per learning rate.
         steps: number of steps, at least 30.
-        threshold: test accuracy that ends the training time.
+        threshold: test accuracy that ends the training time; of targets that are no classes, test R².
         level: exponent above which a window counts as chaotic, nats per step.
         radius: of the perturbation; None: 1e-8 in float64, 1e-5 in float32.
         copies: perturbed copies per run.
@@ -170,8 +176,8 @@ def edge_of_chaos(
         options: further options of `sweep`, e.g. ``progress=False`` or ``store``.
 
     Raises:
-        ValueError: a system without test accuracy, or with an optimizer beside it, an argument out of range, or an
-            objection of `sweep` or of a probe.
+        ValueError: a system without test accuracy or R², or with an optimizer beside it, an argument out of range, or
+            an objection of `sweep` or of a probe.
 
     Cost: per step and cell copies + 1 steps and one tangent product. The digits net of the README with the defaults,
     36 cells of 80 steps: some twenty seconds of processor time, half of them compilation.
@@ -181,8 +187,9 @@ def edge_of_chaos(
     """
     steps = check_count("steps", steps, least=30, what="the shortest window of the fit")
     system = _system_of(problem_or_system, optimizer, batch_size)
+    score = _score_in(system.metrics, "problem_or_system")
     instruments = {
-        "test_accuracy": probes.metric("test_accuracy"),
+        score: probes.metric(score),
         "distance": probes.ensemble(radius=default_radius(radius), copies=copies, where=where),
         "growth": probes.lyapunov(),
     }
@@ -203,12 +210,20 @@ def _system_of(
         system = given
     else:
         raise ValueError("optimizer and batch_size belong to a problem; this system has its own, so leave them out")
-    if "test_accuracy" not in system.metrics:
-        raise ValueError(
-            f"problem_or_system: has the metrics {list(system.metrics)}, not 'test_accuracy', which the training time "
-            "needs; for exponents alone use sweep with probes.lyapunov, then stats.onset(..., level=0.05)"
-        )
     return system
+
+
+def _score_in(names: Iterable[Any], argument: str) -> str:
+    """What the training time is read from."""
+    present = [str(name) for name in names]
+    for score in SCORES:
+        if score in present:
+            return score
+    there = ", ".join(present) or "no metrics"
+    raise ValueError(
+        f"{argument}: has {there}, and the training time needs one of {', '.join(SCORES)}; "
+        "for exponents alone use sweep with probes.lyapunov, then stats.onset(..., level=0.05)"
+    )
 
 
 def _last_sharpness(records: xr.Dataset) -> xr.DataArray:
@@ -221,14 +236,14 @@ def _prefixed(part: xr.Dataset, prefix: str) -> xr.Dataset:
     return part.rename({name: f"{prefix}_{name}" for name in part})
 
 
-def _speed_rows(summary: xr.Dataset, end: str) -> dict[str, str]:
+def _speed_rows(summary: xr.Dataset, goal: str) -> dict[str, str]:
     others, reached = float(summary["gain_non_chaotic"]), float(summary["gain_non_chaotic_reached"])
     note = "" if reached == 1 else f", reached by {reached:.0%} of its seeds"
     note = "" if np.isnan(others) else f" (best η below η_c: {others:.3g}{note})"
     return {
-        f"fastest η to {end} test accuracy": _on_grid(summary["best_fastest"], summary["learning_rate"].values),
-        f"  its training time to {end}": stats.format_interval(summary["best_training_time"], "steps"),
-        f"speed-up to {end} of the best η in chaos": stats.format_interval(summary["gain_speed_up"]) + note,
+        f"fastest η to {goal}": _on_grid(summary["best_fastest"], summary["learning_rate"].values),
+        "  its training time": stats.format_interval(summary["best_training_time"], "steps"),
+        f"speed-up to {goal} of the best η in chaos": stats.format_interval(summary["gain_speed_up"]) + note,
     }
 
 

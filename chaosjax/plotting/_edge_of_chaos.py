@@ -24,8 +24,8 @@ def edge_of_chaos(summary: xr.Dataset, title: str = "") -> Figure:
     Args:
         summary: intervals ``[bound, learning_rate]``: those of the exponents in `EXPONENTS` that there are (nats per
             step), ``training_time`` (steps), ``reached_fraction`` and, if known, ``stability`` (sharpness · η/2 at the
-            end); the interval ``onset`` ``[bound]``; ``chaotic`` ``[learning_rate]``, bool; attrs ``threshold``
-            (accuracy), ``level`` (nats per step) and ``horizon`` (steps).
+            end); the interval ``onset`` ``[bound]``; ``chaotic`` ``[learning_rate]``, bool; attrs ``threshold`` and
+            ``score`` (what it is of, "test accuracy"), ``level`` (nats per step) and ``horizon`` (steps).
         title: above the figure; an empty one leaves it out.
     """
     panels = 3 if "stability" in summary else 2
@@ -58,6 +58,11 @@ def edge_of_chaos(summary: xr.Dataset, title: str = "") -> Figure:
     return figure
 
 
+def goal(threshold: float, score: str) -> str:
+    """Say what ends the training time: "90% test accuracy", "test R² of 0.9"."""
+    return f"{threshold:.0%} {score}" if score.endswith("accuracy") else f"{score} of {threshold:g}"
+
+
 def _exponents(ax: Axes, summary: xr.Dataset) -> None:
     eta = summary["learning_rate"]
     for name, (label, colour, line) in EXPONENTS.items():
@@ -79,9 +84,9 @@ def _exponents(ax: Axes, summary: xr.Dataset) -> None:
 
 
 def _training_time(ax: Axes, summary: xr.Dataset) -> None:
-    percent = f"{summary.attrs['threshold']:.0%} test accuracy"
     eta = summary["learning_rate"]
-    label = f"mean steps to {percent} (not reached: counted as {summary.attrs['horizon']:g})"
+    aim = goal(summary.attrs["threshold"], summary.attrs["score"])
+    label = f"mean steps to {aim} (not reached: counted as {summary.attrs['horizon']:g})"
     band(ax, eta, summary["training_time"], colour="C2", label=label)
     ax.set_ylabel("training time (steps)")
     ax.set_ylim(bottom=0)

@@ -25,7 +25,8 @@ def metric(name: str | Callable[[PyTree], Array], dims: tuple[str, ...] = ()) ->
         metrics = transition.system.metrics
         if name not in metrics:
             known = ", ".join(metrics) or "none"
-            raise ValueError(f"the system has no metric '{name}'; it has: {known}")
+            task = "; for targets that are no classes: task=regression" if "test_r2" in metrics else ""
+            raise ValueError(f"the system has no metric '{name}'; it has: {known}{task}")
         return metrics[name](transition.x, transition.theta)
 
     return reading(read, dims, long_name=name.replace("_", " "), units="1", metric=name)
