@@ -198,7 +198,7 @@ def accuracy(outputs: Float[Array, "n outputs"], targets: Float[Array, "n output
 
 def r_squared(outputs: Float[Array, "n outputs"], targets: Float[Array, "n outputs"]) -> Float[Array, ""]:
     """Return the coefficient of determination ``R² = 1 − Σ ‖f_i − y_i‖² / Σ ‖y_i − ȳ‖²``; NaN for equal targets."""
-    spread = jnp.sum((targets - jnp.mean(targets, axis=0)) ** 2)
+    spread = jnp.sum((targets - jnp.mean(targets, axis=0, keepdims=True)) ** 2)
     return 1 - jnp.where(spread > 0, jnp.sum((outputs - targets) ** 2) / spread, jnp.nan)
 
 
