@@ -4,7 +4,7 @@ BIN := .venv/bin
 RUN := .venv/.installed-run
 TEST := .venv/.installed-test
 
-.PHONY: run test test-long test-all lint bounds bench validate reproduce clean
+.PHONY: run test test-long test-all lint bounds bench validate reproduce curvature clean
 
 run: $(RUN)  ## the edge-of-chaos map; ARGS="dataset=iris optimizer=adam run=quick"
 	$(BIN)/python -m experiments.run $(ARGS)
@@ -44,6 +44,9 @@ ONLY ?=
 SIZE ?= cpu
 reproduce: $(RUN)  ## every experiment of both studies; ONLY=danovski/fig8 SIZE=paper
 	$(BIN)/python -m experiments.reproduce --size "$(SIZE)" --only "$(ONLY)" $(ARGS)
+
+curvature: $(RUN)  ## every experiment on curvature and the edge of stability; ONLY=curvature/edge SIZE=toy
+	$(BIN)/python -m experiments.reproduce --page curvature_experiments --size "$(SIZE)" --only "$(ONLY)" $(ARGS)
 
 $(RUN): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "chaosjax needs Python 3.11 or newer; set PYTHON=...")'

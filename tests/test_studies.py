@@ -16,14 +16,15 @@ from omegaconf import DictConfig
 import chaosjax
 from chaosjax import stats
 from experiments import _findings as findings
-from experiments import claim, number, reproduce
+from experiments import claim, number
 from experiments._forecast import forecast
+from experiments._page import PAGES, entries, markdown_of
 from experiments._stores import finished_jobs, records_of
 from experiments.jobs import CONF, names_in
 from experiments.run import run
 
 ROOT = Path(__file__).parents[1]
-PUBLISHED = list(reproduce.entries())
+PUBLISHED = [name for page in PAGES for name in entries(page)]
 OTHERS = [name for name in names_in(CONF) if name not in PUBLISHED]
 FIGURES = {"noise": {"noise.png"}, "example": {"exponent.png"}}
 TOY = ["run.steps=40", "run.learning_rates=2", "run.seeds=2", "run.sharpness_every=20", "sweep.cells_per_batch=2"]
@@ -121,6 +122,14 @@ def test_one_experiment_by_the_command_and_the_page(tmp_path):
     assert again.returncode == 0, again.stderr
     stored = xr.open_zarr(tmp_path / "jobs/toy/danovski/fig5/sweep.zarr", consolidated=False).attrs["finished"]
     assert stored == finished  # opened, not run again
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_says_what_is_stored(page):
+    written = ROOT / f"docs/{page}.md"
+    assert (written.read_text() if written.exists() else None) == (
+        markdown_of(page, ROOT / "docs" / page) if (ROOT / "docs" / page).exists() else None
+    )
 
 
 def test_the_mnist_experiments_by_the_command(tmp_path, tfds_dir):
