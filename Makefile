@@ -4,7 +4,7 @@ BIN := .venv/bin
 RUN := .venv/.installed-run
 TEST := .venv/.installed-test
 
-.PHONY: run test test-long test-all lint bounds bench validate reproduce curvature clean
+.PHONY: run test test-long test-all test-accelerator lint bounds bench scaling validate reproduce curvature clean
 
 run: $(RUN)  ## the edge-of-chaos map; ARGS="dataset=iris optimizer=adam run=quick"
 	$(BIN)/python -m experiments.run $(ARGS)
@@ -16,6 +16,9 @@ test-long: $(TEST)  ## what make test leaves out: the long tests, and those that
 	$(BIN)/python -m pytest -m "long or data" $(ARGS)
 
 test-all: test test-long  ## both
+
+test-accelerator: $(TEST)  ## the conformance tests on the accelerator that JAX finds
+	$(BIN)/python -m pytest -n0 --accelerator $(ARGS)
 
 lint: $(TEST)
 	$(BIN)/ruff check
@@ -36,6 +39,9 @@ bounds:  ## core tests with the lowest versions allowed and with the newest that
 
 bench: $(RUN)  ## throughput, side by side with PyTorch; ARGS=--quick
 	$(BIN)/python benchmarks/run.py $(ARGS)
+
+scaling: $(RUN)  ## what accelerators and clusters allow, counted: docs/scaling.md
+	$(BIN)/python benchmarks/scaling.py $(ARGS)
 
 validate: $(RUN)  ## every estimator against what is known; ARGS="--only series"
 	$(BIN)/python -m experiments.validate $(ARGS)

@@ -53,14 +53,25 @@ def compile_quickly(request):
 
 def pytest_addoption(parser):
     parser.addoption("--every-probe", action="store_true", help="conformance of every probe on every system: minutes")
+    parser.addoption("--accelerator", action="store_true", help="conformance on the accelerator that JAX finds, only")
 
 
 def pytest_configure(config):
+    on_accelerator = config.getoption("--accelerator")
+    if not on_accelerator:  # elsewhere a test means the same on every machine
+        os.environ["JAX_PLATFORMS"] = "cpu"
+        jax.config.update("jax_platforms", "cpu")
+    elif jax.default_backend() == "cpu":
+        raise pytest.UsageError("--accelerator: JAX finds none here, only a CPU; install jax[cuda13] or jax[tpu]")
     # beartype's view of flax's own annotations, which are not ours to change
     config.addinivalue_line("filterwarnings", "ignore::beartype.roar.BeartypeDecorHintPep585DeprecationWarning")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--accelerator"):
+        wanted = [item for item in items if item.path.stem == "test_conformance" or "accelerator" in item.keywords]
+        config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
+        items[:] = wanted
     for item in items:
         if is_long(item.nodeid.removeprefix("tests/")):
             item.add_marker(pytest.mark.long)

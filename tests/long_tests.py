@@ -27,6 +27,8 @@ LONG = (
     "test_models.py::test_a_sweep_goes_through_every_new_kind[linen",
     "test_models.py::test_every_kind_of_network_descends_its_loss[linen",
     "test_optimizers.py::test_every_optimizer_of_optax",
+    "test_platforms.py::test_a_tpu",
+    "test_platforms.py::test_nothing_is_float64",
     "test_prepare.py::TestPrepare::test_is_a_command",
     "test_questions.py::test_a_problem_is_swept",
     "test_questions.py::test_the_intervals_hold",

@@ -93,6 +93,15 @@ class Program:
         """The program for each device, ready for the compiler."""
         return {device: self._function.lower(*self._shapes(device)) for device in self._devices}
 
+    def lower_for(self, platform: str, sharding: Any = None) -> jax.stages.Lowered:
+        """The program for a platform that this machine need not have: "cuda", "rocm", "tpu".
+
+        Args:
+            sharding: of a device of that platform, without which it cannot be compiled.
+        """
+        shapes = self._shapes_on(self._devices[0], sharding)
+        return self._function.trace(*shapes).lower(lowering_platforms=(platform,))
+
     def compile(self, lowered: dict[Any, jax.stages.Lowered]) -> None:
         """Compile for every device what this process has not compiled before."""
         self._compiled = {device: executable(program, device) for device, program in lowered.items()}
@@ -111,8 +120,9 @@ class Program:
         return digest.digest()
 
     def _shapes(self, device: Any) -> tuple[PyTree, ...]:
-        sharding = SingleDeviceSharding(device)
+        return self._shapes_on(device, SingleDeviceSharding(device))
 
+    def _shapes_on(self, device: Any, sharding: Any) -> tuple[PyTree, ...]:
         def shape(leaf: Any) -> jax.ShapeDtypeStruct:
             return jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype, sharding=sharding)
 

@@ -77,6 +77,11 @@ class Engine:
             list(pool.map(Program.compile, programs, lowered))
         self.compile_seconds, self.sources = time.perf_counter() - begun, sources() - before
 
+    def lower_for(self, platform: str, sharding: Any = None) -> dict[str, jax.stages.Lowered]:
+        """The programs by name, for a platform that this machine need not have."""
+        programs = {"start": self._start, "advance": self._advance, "observe": self._observe}
+        return {name: program.lower_for(platform, sharding) for name, program in programs.items()}
+
     def start(self) -> Batches:
         """The first state of every cell."""
         return self._over_batches(lambda device, cells: self._start(device, cells), self._cells)
