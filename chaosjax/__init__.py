@@ -13,7 +13,7 @@ from chaosjax._questions import (
     is_chaotic,
     lyapunov_exponents,
 )
-from chaosjax._results import open_multirun, provenance_of
+from chaosjax._results import Verification, open_multirun, open_sweep, provenance_of, verify
 from chaosjax._sweep import sweep
 from chaosjax._system import System, phase
 from chaosjax._training import TrainingState, training
@@ -31,6 +31,7 @@ __all__ = [
     "System",
     "TrainingState",
     "Transition",
+    "Verification",
     "advance",
     "block",
     "configure",
@@ -42,6 +43,7 @@ __all__ = [
     "models",
     "observe",
     "open_multirun",
+    "open_sweep",
     "phase",
     "plotting",
     "probes",
@@ -54,4 +56,5 @@ __all__ = [
     "systems",
     "tangent",
     "training",
+    "verify",
 ]

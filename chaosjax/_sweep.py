@@ -1,38 +1,33 @@
 """Runs a system with its probes over a grid of control parameters and seeds, into a labelled dataset."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import xarray as xr
 
-from chaosjax._cell import Probes, named
+from chaosjax._cell import Probes
 from chaosjax._checks import check_count
 from chaosjax._engine import Engine, plan
+from chaosjax._loop import End, advanced, first_state
 from chaosjax._results import (
-    Checkpoint,
     Store,
     Watchers,
     compiling,
-    flat_records,
     identity,
+    local_folder,
     now,
-    pack,
+    only_writer,
     peak_bytes,
     plain,
-    progress_bar,
     provenance,
     report_diverged,
-    unpack,
+    report_early_end,
     variables,
 )
 from chaosjax._run import Clock, Run, checked_run
+from chaosjax._stopping import listening
 from chaosjax._system import System
-
-DISPATCH_SECONDS = 0.7
-"""Aimed length of one call of the compiled program: how often progress moves and Ctrl-C is heard."""
 
 
 def sweep(
@@ -95,103 +90,46 @@ def sweep(
     threads = None if threads is None else check_count("threads", threads)
     if cells_per_batch not in (None, "tune"):
         cells_per_batch = check_count("cells_per_batch", cells_per_batch, what="or 'tune', or None")
-    earlier = Store.to_continue(store, resume)
-    if earlier is not None:
-        stored = int(earlier.identity["cells_per_batch"])
-        cells_per_batch = stored if cells_per_batch in (None, "tune") else cells_per_batch
-        chunk = earlier.chunk
-    config = plain(config or {})
-    with compiling(progress):
-        layout = plan(run, cells_per_batch, devices, threads, Engine)
-        engine = Engine(run, layout, chunk)
-        columns = variables(run.probes, engine.records, run.grid.axes)
-        own = identity(run, layout.batch_size, engine.fingerprint, layout.devices[0])
+    location = None if store is None else local_folder(store)
+    with only_writer(location), listening() as stop:
+        earlier = Store.to_continue(location, resume)
         if earlier is not None:
-            earlier.check_identity(own)
-            if earlier.finished:
-                return earlier.dataset()
-        engine.compile()
-    try:
-        state = _first_state(engine, run.probes, earlier)
-        attrs = {"identity": own, "config": config, **provenance(layout.devices, layout.threads)}
-        out = earlier or Store.create(store, run.grid.axes, run.clock, columns, engine.chunk, attrs)
-        index, length, seconds = _advance(engine, run, out, state, Watchers(until, callback), progress)
-    finally:
-        engine.close()
-    report_diverged(progress, out.read_diverged())
-    out.finish(length, {**_effort(engine, run, index, seconds), "peak_bytes": peak_bytes(layout.devices)})
-    return out.dataset()
+            stored = int(earlier.identity["cells_per_batch"])
+            cells_per_batch = stored if cells_per_batch in (None, "tune") else cells_per_batch
+            chunk = earlier.chunk
+        with compiling(progress):
+            layout = plan(run, cells_per_batch, devices, threads, Engine)
+            engine = Engine(run, layout, chunk)
+            columns = variables(run.probes, engine.records, run.grid.axes)
+            own = identity(run, layout.batch_size, engine.fingerprint, layout.devices[0])
+            if earlier is not None:
+                earlier.check_identity(own)
+                if earlier.finished:
+                    report_early_end(progress and until is None, earlier.length, run.clock.records, run.clock.stride)
+                    return earlier.verified()
+            engine.compile()
+        try:
+            state = first_state(engine, run.probes, run.grid.size, earlier)
+            attrs = {"identity": own, "config": plain(config or {}), **provenance(layout.devices, layout.threads)}
+            out = earlier or Store.create(location, run.grid.axes, run.clock, columns, engine.chunk, attrs)
+            end = advanced(engine, run, out, state, Watchers(until, callback), stop, progress)
+        finally:
+            engine.close()
+        report_diverged(progress, end.diverged)
+        out.finish(end.length, end.diverged, _effort(engine, run, end, peak_bytes(layout.devices)))
+        return out.dataset()
 
 
-class _State(NamedTuple):
-    """Where the run is: the carries of all cells at record `index`, after `seconds` of work."""
-
-    carries: Any
-    index: int
-    seconds: float
-
-
-def _effort(engine: Engine, run: Run, index: int, seconds: float) -> dict[str, Any]:
-    steps = index * run.clock.stride
+def _effort(engine: Engine, run: Run, end: End, most_bytes: int) -> dict[str, Any]:
+    steps = end.index * run.clock.stride
     return {
         "finished": now(),
+        "ended_by": end.by,
         "trace_seconds": round(engine.trace_seconds, 3),
         "compile_seconds": round(engine.compile_seconds, 3),
         "programs": dict(engine.sources),
-        "wall_seconds": round(seconds, 3),
-        "cell_steps_per_second": round(run.grid.size * steps / seconds, 1),
+        "wall_seconds": round(end.seconds, 3),
+        "cell_steps_per_second": round(run.grid.size * steps / end.seconds, 1),
         "cost": run.cost(steps, engine.weights),
+        "peak_bytes": most_bytes,
     }
-
-
-def _first_state(engine: Engine, probes: Probes, earlier: Store | None) -> _State:
-    """Where the run begins: at the store's checkpoint, or at t = 0 if the probes do not object."""
-    saved = earlier.load() if earlier is not None else None
-    if saved is not None:
-        return _State(engine.place(unpack(saved.data, engine.state_template())), saved.index, saved.seconds)
-    carries = engine.start()
-    memories = engine.fetch(carries).memories
-    for name, probe in probes.items():
-        if probe.check is not None:
-            with named(name):
-                probe.check(memories[name])
-    return _State(carries, 0, 0.0)
-
-
-def _advance(
-    engine: Engine, run: Run, out: Store, state: _State, watchers: Watchers, progress: bool
-) -> tuple[int, int, float]:
-    """From a state to the last record, `until`, or the last death: where it ended, the records kept, the seconds."""
-    cells, stride, last = run.grid.size, run.clock.stride, run.clock.records - 1
-    carries, index = state.carries, state.index
-    diverged = out.read_diverged()
-    begun = time.perf_counter() - state.seconds
-    count = 1
-    with progress_bar(progress, cells * last * stride, cells * index * stride) as moved:
-        try:
-            while index < last and np.isnan(diverged).any():
-                end = min(index - index % engine.chunk + engine.chunk, last)
-                first, parts = index, []
-                while index < end:
-                    asked = time.perf_counter()
-                    count = min(count, end - index)
-                    carries, records = engine.advance(carries, index, count)
-                    parts.append(flat_records(records))
-                    index += count
-                    moved(cells * count * stride)
-                    took = time.perf_counter() - asked
-                    count = max(1, round(count * min(2.0, DISPATCH_SECONDS / took)))
-                chunk = {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
-                out.record(first, stride, chunk, diverged)
-                if out.on_disk:
-                    out.save(Checkpoint(index, pack(engine.fetch(carries)), time.perf_counter() - begun))
-                watchers.show(out, first, index)
-                if watchers.done(out, index):
-                    return index, index, time.perf_counter() - begun
-            if index == last:
-                out.record(last, stride, flat_records(engine.observe(carries, last)), diverged)
-                watchers.show(out, last, last + 1)
-        except KeyboardInterrupt:
-            remedy = "run again with resume=True to go on from the last chunk" if out.on_disk else "nothing was stored"
-            raise KeyboardInterrupt(f"stopped at t = {index * stride} of {last * stride}; {remedy}") from None
-    return index, run.clock.records, time.perf_counter() - begun

@@ -6,13 +6,19 @@ from typing import Any
 
 import numpy as np
 import zarr
+from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.storage import MemoryStore
 
+from chaosjax._results._checkpoint import CHECKPOINTS
+from chaosjax._results._integrity import FORMAT, layout, sealed
 from chaosjax._results._provenance import flat_attrs
 from chaosjax._results._variables import Variable
 
-CHECKPOINTS = "checkpoints"
-"""The group of a store that holds the state to continue from."""
+WRITE_ALL = {"write_empty_chunks": True}
+"""zarr leaves a chunk of nothing but fill values out; here a chunk that is not there is a lost one."""
+
+_CHECKED: Any = {"compressors": (ZstdCodec(), Crc32cCodec()), "config": WRITE_ALL}
+"""Every chunk ends with a checksum, which zarr compares whenever it reads the chunk."""
 
 
 def created(
@@ -24,29 +30,41 @@ def created(
     attrs: Mapping[str, Any],
 ) -> zarr.Group:
     """Make the group with its arrays ``[*axes, time, *own dims]``; missing values are NaN, or 0 where there is none."""
-    group = zarr.create_group(location, attributes=flat_attrs({**attrs, "records": [*variables, "diverged_at"]}))
+    group = zarr.create_group(location)
     own = {dim: size for v in variables.values() for dim, size in zip(v.dims, v.shape, strict=True)}
     numbers = {dim: np.arange(1, size + 1) for dim, size in own.items()}
     for name, values in {**axes, "time": times, **numbers}.items():
-        group.create_array(name, data=values, dimension_names=(name,), attributes=_coordinate_attrs(name))
+        group.create_array(
+            name,
+            data=values,
+            chunks=(max(1, len(values)),),
+            dimension_names=(name,),
+            attributes=_coordinate_attrs(name),
+            **_CHECKED,
+        )
     cells = tuple(len(values) for values in axes.values())
     for name, variable in variables.items():
         group.create_array(
             name,
             shape=(*cells, len(times), *variable.shape),
-            chunks=(*cells, min(chunk, len(times)), *variable.shape),
+            chunks=tuple(max(1, size) for size in (*cells, min(chunk, len(times)), *variable.shape)),
             dtype=variable.dtype,
             fill_value=np.nan if np.issubdtype(variable.dtype, np.floating) else 0,
             dimension_names=(*axes, "time", *variable.dims),
             attributes=flat_attrs(variable.attrs),
+            **_CHECKED,
         )
     group.create_array(
         "diverged_at",
         data=np.full(cells, np.nan),
+        chunks=cells or "auto",
         dimension_names=tuple(axes),
         attributes={"long_name": "first record time that is not finite", "units": "steps"},
+        **_CHECKED,
     )
     group.create_group(CHECKPOINTS)
+    known = flat_attrs({**attrs, "format": FORMAT, "chunk": chunk, "records": [*variables, "diverged_at"]})
+    group.attrs.update(sealed({**known, "layout": layout(group)}))
     return group
 
 

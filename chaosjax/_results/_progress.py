@@ -52,6 +52,16 @@ def progress_bar(shown: bool, total: int, done: int) -> Iterator[Callable[[int],
         yield moved
 
 
+def report_early_end(shown: bool, length: int, records: int, stride: int) -> None:
+    """Say on standard error that a finished run was ended by its `until`, which the present call does not ask for."""
+    if shown and length < records:
+        print(
+            f"this run was ended by until= at t = {(length - 1) * stride} of {(records - 1) * stride} and counts as "
+            "finished; for all steps take a new path",
+            file=sys.stderr,
+        )
+
+
 def report_diverged(shown: bool, diverged: Float[np.ndarray, " cells"]) -> None:
     """Say on standard error how many cells diverged, and when; NaN is never."""
     times = diverged[~np.isnan(diverged)]

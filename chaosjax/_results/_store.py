@@ -2,21 +2,24 @@
 
 import errno
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 import zarr
-from zarr.errors import ContainsArrayError
 from zarr.storage import MemoryStore
 
-from chaosjax._results._checkpoint import Checkpoint
-from chaosjax._results._creation import CHECKPOINTS, created
+from chaosjax._results._checkpoint import Checkpoint, drop_checkpoints, save_checkpoint
+from chaosjax._results._creation import WRITE_ALL, created
+from chaosjax._results._integrity import damages, sealed
 from chaosjax._results._provenance import differences, flat_attrs
+from chaosjax._results._reading import dataset_of, group_at, refuse_damaged
+from chaosjax._results._resumption import prepared
 from chaosjax._results._variables import Variable
 from chaosjax._run import Clock
 
@@ -25,7 +28,8 @@ class Store:
     """Records of a sweep in one zarr group: ``[*cell axes, time, *own dims]``, missing values NaN.
 
     The order of writing makes a kill harmless: records first, then the checkpoint that counts them; zarr
-    replaces files atomically. Nothing in a store is executable, and nothing is unpickled.
+    replaces files atomically. Every chunk, checkpoint and attribute has a checksum. Nothing in a store is executable,
+    and nothing is unpickled.
     """
 
     def __init__(self, group: zarr.Group, location: Path | MemoryStore):
@@ -35,7 +39,7 @@ class Store:
     @classmethod
     def create(
         cls,
-        path: str | Path | None,
+        location: Path | None,
         axes: Mapping[str, np.ndarray],
         clock: Clock,
         variables: Mapping[str, Variable],
@@ -48,30 +52,31 @@ class Store:
             OSError: if it cannot be written.
         """
         times = np.arange(clock.records) * clock.stride
-        if path is None:
+        if location is None:
             memory = MemoryStore()
             return cls(created(memory, axes, times, variables, chunk, attrs), memory)
-        location = Path(path)
-        with (
-            _writing(location),
-            tempfile.TemporaryDirectory(prefix=f".{location.name}-", dir=location.parent) as beside,
-        ):
+        with _writing(location):
             # moved into place when it is whole, so that a store is there or is not
-            whole = Path(beside) / location.name
-            created(whole, axes, times, variables, chunk, attrs)
-            whole.rename(location)
+            whole = location.parent / f".{location.name}.new" / location.name
+            if [entry.name for entry in whole.parent.glob("*")] in ([], [whole.name]):  # left by a kill
+                shutil.rmtree(whole.parent, ignore_errors=True)
+            whole.parent.mkdir()
+            try:
+                created(whole, axes, times, variables, chunk, attrs)
+                whole.rename(location)
+            finally:
+                shutil.rmtree(whole.parent)
         return cls(zarr.open_group(location, mode="r+"), location)
 
     @staticmethod
-    def check_path(path: str | Path) -> None:
+    def check_path(location: Path) -> None:
         """Whether a new store can be made there, before anything is computed for it.
 
         Raises:
             FileExistsError: if the path exists.
             OSError: if its folder cannot be made or written.
         """
-        location = Path(path)
-        if location.exists():
+        if location.exists() or location.is_symlink():
             raise FileExistsError(
                 f"store: {location} exists; continue it with resume=True, or choose another path (nothing was touched)"
             )
@@ -81,7 +86,7 @@ class Store:
                 pass
 
     @classmethod
-    def to_continue(cls, path: str | Path | None, resume: bool) -> "Store | None":
+    def to_continue(cls, location: Path | None, resume: bool) -> "Store | None":
         """The store to continue, or None after a look whether a new one could be made.
 
         Raises:
@@ -89,34 +94,23 @@ class Store:
             FileExistsError: for a path that exists, without resume.
             OSError: if a new store could not be written there.
         """
-        if path is None:
+        if location is None:
             if resume:
                 raise ValueError("resume=True needs the store to continue: give store=FOLDER")
             return None
-        if resume and Path(path).exists():
-            return cls.open(path)
-        cls.check_path(path)
+        if resume and location.exists():
+            return cls.open(location)
+        cls.check_path(location)
         return None
 
     @classmethod
-    def open(cls, path: str | Path) -> "Store":
+    def open(cls, location: Path) -> "Store":
         """An existing store, for writing.
 
         Raises:
-            ValueError: if the folder is no store of a sweep.
+            ValueError: if the folder is no store of a sweep, one of another format, or its attributes are damaged.
         """
-        location = Path(path)
-        try:
-            group = zarr.open_group(location, mode="r+")
-            made_here = "identity" in group.attrs
-        except (FileNotFoundError, FileExistsError, NotADirectoryError, json.JSONDecodeError, ContainsArrayError):
-            made_here = False
-        if not made_here:
-            raise ValueError(f"store: {location} is no store that sweep has made; choose another path")
-        store = cls(group, location)
-        if store.finished:  # a kill may have come between the mark and the cut
-            store._truncate(int(str(group.attrs["length"])))
-        return store
+        return cls(group_at(location, "r+", intact=True), location)
 
     def check_identity(self, ours: Mapping[str, Any]) -> None:
         """Refuse to continue another run.
@@ -139,7 +133,7 @@ class Store:
     @property
     def chunk(self) -> int:
         """Records per chunk."""
-        return self.group["alive"].chunks[self._axes]  # type: ignore[union-attr]
+        return int(str(self.group.attrs["chunk"]))
 
     @property
     def on_disk(self) -> bool:
@@ -150,6 +144,11 @@ class Store:
     def finished(self) -> bool:
         """Whether the run came to its end."""
         return "finished" in self.group.attrs
+
+    @property
+    def length(self) -> int:
+        """Records of a finished run."""
+        return int(str(self.group.attrs["length"]))
 
     @property
     def _axes(self) -> int:
@@ -163,11 +162,11 @@ class Store:
         """
         with _writing(self.location):
             for name, values in records.items():
-                array = self.group[name]
+                array = self._array(name)
                 count = values.shape[1]
-                shape = (*array.shape[: self._axes], *values.shape[1:])  # type: ignore[union-attr]
+                shape = (*array.shape[: self._axes], *values.shape[1:])
                 region = (slice(None),) * self._axes + (slice(index, index + count),)
-                array[region] = values.reshape(shape)  # type: ignore[index]
+                array[region] = values.reshape(shape)
 
     def record(self, first: int, stride: int, chunk: Mapping[str, np.ndarray], diverged: np.ndarray) -> None:
         """Write records from index `first` on, and note in `diverged` ``[cells]`` when cells died."""
@@ -183,59 +182,71 @@ class Store:
     def write_diverged(self, times: np.ndarray) -> None:
         """When each cell stopped being finite, ``[cells]``; NaN for never."""
         with _writing(self.location):
-            array = self.group["diverged_at"]
-            array[...] = times.reshape(array.shape)  # type: ignore[index, union-attr]
-
-    def read_diverged(self) -> np.ndarray:
-        """What `write_diverged` wrote last."""
-        return np.asarray(self.group["diverged_at"][...]).ravel()  # type: ignore[index]
+            array = self._array("diverged_at")
+            array[...] = times.reshape(array.shape)
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Makes this the checkpoint to continue from, then drops older ones. In memory nothing is kept."""
+        """Makes this the checkpoint to continue from. In memory nothing is kept."""
         if isinstance(self.location, MemoryStore):
             return
         with _writing(self.location):
-            folder: Any = self.group[CHECKPOINTS]
-            name = f"{checkpoint.index:012d}"
-            array = folder.create_array(name, data=checkpoint.data, compressors=None, overwrite=True)
-            array.attrs.update({"seconds": checkpoint.seconds, "complete": True})
-            for older in sorted(folder.array_keys()):
-                if older != name:
-                    del folder[older]
+            save_checkpoint(self.group, checkpoint)
 
     def load(self) -> Checkpoint | None:
-        """The last complete checkpoint; None if the run was cut before its first."""
-        folder: Any = self.group[CHECKPOINTS]
-        for name in sorted(folder.array_keys(), reverse=True):
-            array = folder[name]
-            if array.attrs.get("complete"):
-                return Checkpoint(int(name), array[...], float(array.attrs["seconds"]))
-        return None
+        """The checkpoint to go on from, behind which all is removed; None for the beginning (see `prepared`).
 
-    def finish(self, records: int, attrs: Mapping[str, Any]) -> None:
-        """Write the final attributes, of a run of so many records; then drop what lies beyond, and the checkpoint.
-
-        A kill on the way leaves a finished store, which `open` trims again.
+        Raises:
+            ValueError: if something is damaged that no computation brings back.
         """
+        if self.finished or not isinstance(self.location, Path):
+            return None
         with _writing(self.location):
-            self.group.attrs.update(dict(flat_attrs({**attrs, "length": records})))
-            self._truncate(records)
-            folder: Any = self.group[CHECKPOINTS]
-            for name in list(folder.array_keys()):
-                del folder[name]
+            return prepared(self.group, self.location)
 
-    def _truncate(self, records: int) -> None:
+    def finish(self, records: int, diverged: np.ndarray, attrs: Mapping[str, Any]) -> None:
+        """Write the final attributes, of a run of so many records; then drop what lies beyond, and the checkpoints.
+
+        A kill on the way leaves a finished store, whose records are read up to the end that is written.
+        """
+        stride = int(self.identity["stride"])
+        last = records if np.isnan(diverged).any() else min(records, int(diverged.max()) // stride + 1)
+        ending = flat_attrs({**attrs, "length": records, "recorded": last})
+        with _writing(self.location):
+            self.group.attrs.update(sealed({**self.group.attrs.asdict(), **ending}))
+            self.tidy()
+
+    def tidy(self) -> None:
+        """Cut a finished store to its length and drop the checkpoints."""
+        records = self.length
         for _, array in self.group.arrays():
             named: Any = array.metadata
             dims = named.dimension_names or ()
-            if "time" in dims:
+            if "time" in dims and array.shape[dims.index("time")] != records:
                 array.resize([records if dim == "time" else n for dim, n in zip(dims, array.shape, strict=True)])
+        if isinstance(self.location, Path):
+            drop_checkpoints(self.location)
 
     def dataset(self, times: slice = slice(None)) -> xr.Dataset:
         """The records at some times, by number, as a labelled dataset; from disk they are read when used."""
-        dataset = xr.open_zarr(self.location, consolidated=False, chunks=None)  # type: ignore[arg-type]
-        dataset = dataset[json.loads(dataset.attrs["records"])].isel(time=times)  # zarr keeps no order
+        dataset = dataset_of(self.location, self.group).isel(time=times)
         return dataset.load() if isinstance(self.location, MemoryStore) else dataset
+
+    def verified(self) -> xr.Dataset:
+        """The dataset of a finished store, once it has been cut to its length and every chunk read.
+
+        Raises:
+            ValueError: if it is damaged.
+        """
+        assert isinstance(self.location, Path)
+        attrs = self.group.attrs
+        refuse_damaged(self.location, list(damages(self.group, self.location, int(str(attrs["recorded"])), read=True)))
+        with suppress(OSError):  # in a folder that cannot be written it stays as it is
+            self.tidy()
+        return self.dataset()
+
+    def _array(self, name: str) -> Any:
+        array: Any = self.group[name]
+        return array.with_config(WRITE_ALL)
 
 
 @contextmanager
