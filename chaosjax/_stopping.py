@@ -27,6 +27,8 @@ class Stop:
         """Note a signal: a handler of Python's."""
         again, self.signal = self.signal is not None, number
         if again or not self.patient:
+            if number == signal.SIGTERM:
+                print("terminated", file=sys.stderr, flush=True)
             raise SystemExit(TERMINATED) if number == signal.SIGTERM else KeyboardInterrupt
 
     def end(self, message: str) -> NoReturn:

@@ -2,10 +2,13 @@
 
 import argparse
 import hashlib
+import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any
 
 from hydra.core.utils import JobReturn
@@ -21,6 +24,10 @@ CONF = Path(__file__).parents[1] / "conf"
 
 LONGEST_NAME = 200
 """Bytes of a job's folder name; file systems take 255."""
+
+
+TERMINATED = 128 + signal.SIGTERM
+"""Exit status of a job that SIGTERM has ended."""
 
 
 class Jobs(Callback):
@@ -68,6 +75,23 @@ def explained(error: BaseException) -> str:
         traceback.print_exception(error)
     said, cause = str(error) or type(error).__name__, str(error.__cause__ or "")
     return said if cause in said else f"{said} ({cause})"
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM, where it would end the process without a word, end it by an exit that can be told."""
+
+    def end(number: int, frame: Any) -> None:
+        sys.exit(TERMINATED)
+
+    ours = signal.getsignal(signal.SIGTERM) == signal.SIG_DFL and current_thread() is main_thread()
+    if ours:
+        signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def names_in(folder: Path) -> list[str]:

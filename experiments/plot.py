@@ -36,7 +36,11 @@ def main() -> None:
     settings = config.get("report") or {}
     report = report_named(str(settings.get("_target_")), given.module)
     plain = {name: value for name, value in settings.items() if not name.startswith("_")}
-    report(records_of(given.folder) if one else finished_jobs(given.folder), given.folder, **plain)
+    try:
+        records = records_of(given.folder) if one else finished_jobs(given.folder)
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    report(records, given.folder, **plain)
 
 
 def report_named(target: str, own: str | None = None) -> Experiment:

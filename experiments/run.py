@@ -20,7 +20,16 @@ from omegaconf import DictConfig, OmegaConf
 import chaosjax
 from experiments._forecast import forecast
 from experiments._stores import records_of
-from experiments.jobs import CONF, cause_of, check_names, explained, find_modules_in, own_folder
+from experiments.jobs import (
+    CONF,
+    TERMINATED,
+    cause_of,
+    check_names,
+    explained,
+    find_modules_in,
+    own_folder,
+    terminable,
+)
 
 
 def main() -> None:
@@ -36,12 +45,16 @@ def job(config: DictConfig) -> str | None:
     """Run one job; return what made it fail, since a failed job of a multirun does not stop the others."""
     settings = HydraConfig.get()
     folder, many = Path(settings.runtime.output_dir), settings.mode == RunMode.MULTIRUN
+    place = f"hydra.sweep.dir={settings.sweep.dir}" if many else f"hydra.run.dir={folder}"
     try:
         instantiate(config.precision)
         run(config, folder)
     except KeyboardInterrupt as stop:
-        place = f"hydra.sweep.dir={settings.sweep.dir}" if many else f"hydra.run.dir={folder}"
-        sys.exit(f"{stop} (the same command with {place})")
+        sys.exit(f"{str(stop) or 'stopped'} (the same command with {place})")
+    except SystemExit as stop:
+        if stop.code == TERMINATED:
+            print(f"the same command with {place} goes on", file=sys.stderr)
+        raise
     except Exception as error:
         if config.missing_data == "skip" and isinstance(cause_of(error), FileNotFoundError):
             print(f"skipped: {explained(error)}", file=sys.stderr)
@@ -58,16 +71,18 @@ def run(config: DictConfig, folder: Path) -> None:
     """Sweep into a job's folder, then the sweeps that follow from its records, then the report, if it has its own."""
     config.probes = {name: probe for name, probe in config.probes.items() if probe is not None}
     OmegaConf.save(config, folder / "config.yaml", resolve=True)
-    report = instantiate(config.report) if config.report and not config.together else None
-    sweep = instantiate(config.sweep, _partial_=True, _convert_="all")
     store = folder / "sweep.zarr"
-    if config.forecast and not store.exists():
-        forecast(sweep.keywords)
+    with terminable():  # a sweep hears the signal by itself
+        report = instantiate(config.report) if config.report and not config.together else None
+        sweep = instantiate(config.sweep, _partial_=True, _convert_="all")
+        if config.forecast and not store.exists():
+            forecast(sweep.keywords)
     dataset = sweep(store=store, config=OmegaConf.to_container(config, resolve=True))
     if config.after:
         instantiate(config.after)(dataset, partial(further, folder))
     if report:
-        report(records_of(folder), folder)
+        with terminable():
+            report(records_of(folder), folder)
 
 
 def further(folder: Path, name: str, *arguments: Any, **options: Any) -> xr.Dataset:

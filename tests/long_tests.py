@@ -34,6 +34,8 @@ LONG = (
     "test_questions.py::test_the_intervals_hold",
     "test_series_embedding.py::test_vmap_and_apply",
     "test_sharpness.py::test_",
+    "test_stopping.py::test_a_kill_at_any_file_operation",
+    "test_stopping.py::test_a_signal_saves_and_says_how_to_go_on[2]",
     "test_studies.py::test_a_report_runs_no_sweep",
     "test_studies.py::test_an_experiment_at_toy_size",
     "test_studies.py::test_an_experiment_of_the_studies_at_toy_size",

@@ -39,7 +39,7 @@ def save_checkpoint(group: zarr.Group, checkpoint: Checkpoint) -> None:
     name = f"{checkpoint.index:012d}"
     remove_checkpoint(location, name)
     array = folder.create_array(name, data=checkpoint.data, compressors=None)
-    array.attrs.update({"seconds": checkpoint.seconds, _CHECKSUM: _checksum(checkpoint)})
+    array.update_attributes({"seconds": checkpoint.seconds, _CHECKSUM: _checksum(checkpoint)})
     for other in sorted(_names(location), reverse=True)[KEPT:]:
         remove_checkpoint(location, other)
 

@@ -64,7 +64,7 @@ def created(
     )
     group.create_group(CHECKPOINTS)
     known = flat_attrs({**attrs, "format": FORMAT, "chunk": chunk, "records": [*variables, "diverged_at"]})
-    group.attrs.update(sealed({**known, "layout": layout(group)}))
+    group.update_attributes(sealed({**known, "layout": layout(group)}))
     return group
 
 

@@ -65,7 +65,7 @@ class Store:
                 created(whole, axes, times, variables, chunk, attrs)
                 whole.rename(location)
             finally:
-                shutil.rmtree(whole.parent)
+                shutil.rmtree(whole.parent, ignore_errors=True)
         return cls(zarr.open_group(location, mode="r+"), location)
 
     @staticmethod
@@ -212,7 +212,7 @@ class Store:
         last = records if np.isnan(diverged).any() else min(records, int(diverged.max()) // stride + 1)
         ending = flat_attrs({**attrs, "length": records, "recorded": last})
         with _writing(self.location):
-            self.group.attrs.update(sealed({**self.group.attrs.asdict(), **ending}))
+            self.group.update_attributes(sealed({**self.group.attrs.asdict(), **ending}))
             self.tidy()
 
     def tidy(self) -> None:
