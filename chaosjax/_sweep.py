@@ -81,8 +81,8 @@ def sweep(
         one variable per record, dims ``(*axes, time, *own)``, with provenance in ``attrs``.
 
     Raises:
-        ValueError: for bad axes, clocks or options, a store of another run or one with damage that cannot be computed again,
-            or a probe's own objection.
+        ValueError: for bad axes, clocks or options, a store of another run or one with damage that cannot be computed
+            again, or a probe's own objection.
         FileExistsError: for a store that exists, without resume.
         OSError: for a store that cannot be written, or that another process is writing.
         KeyboardInterrupt: on Ctrl-C, once what was computed is stored; SIGTERM ends with SystemExit in the same way,
