@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits, load_iris
 from chaosjax import datasets
 
 CONFIGS = sorted(Path(__file__).parent.parent.glob("conf/dataset/*.yaml"))
-WITHOUT_FILES = ("digits", "iris", "spirals", "teacher_student")
+WITHOUT_FILES = ("digits", "iris", "pointers", "spirals", "teacher_student")
 
 pytestmark = pytest.mark.usefixtures("module_cache")
 
@@ -339,6 +339,17 @@ class TestSyntheticSets:
         expected = weights @ np.tanh(nodes) ** 2 / weights.sum()
         assert abs(np.mean(dataset.train_targets**2) - expected) < 0.02
 
+    def test_the_pointer_names_the_symbol(self):
+        dataset = datasets.pointers(samples=300, places=3, symbols=5)
+        assert dataset.train_inputs.shape == (300, 4, 8)
+        np.testing.assert_array_equal(dataset.train_inputs.sum(axis=2), 1)
+        for sequence, label in zip(dataset.train_inputs, dataset.train_targets, strict=True):
+            tokens = sequence.argmax(axis=1)
+            assert tokens[0] < 3 <= tokens[1:].min()
+            assert tokens[1 + tokens[0]] - 3 == label
+        counts = np.bincount(dataset.train_targets)
+        assert np.abs(counts - 60).max() < 4 * np.sqrt(300 * 0.2 * 0.8)
+
     @pytest.mark.parametrize("classes", [2, 3])
     def test_spirals_without_noise_lie_on_their_arms(self, classes):
         dataset = datasets.spirals(samples=90, classes=classes, turns=1.5, noise=0.0)
@@ -352,6 +363,7 @@ class TestSyntheticSets:
         [
             (datasets.teacher_student, {"width": 0}, "width=0 must be an integer of at least 1"),
             (datasets.teacher_student, {"noise": -1.0}, "noise=-1.0 must be 0 or more"),
+            (datasets.pointers, {"places": 0}, "places=0 must be an integer of at least 1"),
             (datasets.spirals, {"samples": 0}, "samples=0 must be an integer of at least 1"),
             (datasets.spirals, {"noise": float("nan")}, "noise=nan must be 0 or more"),
         ],

@@ -67,6 +67,35 @@ def test_cnn_by_hand_and_on_flat_images():
     np.testing.assert_allclose(outputs, h @ params["head"]["kernel"] + params["head"]["bias"][None], rtol=1e-12)
 
 
+def test_transformer_by_hand():
+    tokens = INPUTS[:, :20].reshape(7, 4, 5)
+    network = split(cj.models.transformer(6, heads=2, activation="relu"), tokens)
+    params, state = network.init(KEY)
+    params = jax.tree.map(lambda leaf: leaf + 0.1, params)  # biases that are not 0
+    outputs, _ = network.apply(params, state, tokens, True)
+
+    def norm(h, p):
+        centred = h - h.mean(axis=-1, keepdims=True)
+        return centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-6) * p["scale"] + p["bias"]
+
+    def linear(h, p):
+        return h @ np.asarray(p["kernel"]) + np.asarray(p["bias"])
+
+    h = linear(np.asarray(tokens), params["embedding"]) + np.asarray(params["positions"])
+    block = jax.tree.map(np.asarray, params["blocks"][0])
+    attention, normed = block["attention"], norm(h, block["attention_norm"])
+    query, key, value = (
+        np.einsum("nlf,fhd->nhld", normed, attention[name]["kernel"]) + attention[name]["bias"][:, None]
+        for name in ("query", "key", "value")
+    )
+    weights = np.exp(query @ key.swapaxes(-1, -2) / np.sqrt(3))
+    weights /= weights.sum(axis=-1, keepdims=True)
+    h = h + np.einsum("nhld,hdf->nlf", weights @ value, attention["out"]["kernel"]) + attention["out"]["bias"]
+    h = h + linear(np.maximum(linear(norm(h, block["mlp_norm"]), block["hidden"]), 0), block["out"])
+    by_hand = linear(norm(h, jax.tree.map(np.asarray, params["norm"])).mean(axis=1), params["head"])
+    np.testing.assert_allclose(outputs, by_hand, rtol=1e-10)
+
+
 class LinenNet(linen.Module):
     outputs: int = 2
 
@@ -258,6 +287,9 @@ def test_dropout_draws_anew_in_training_and_never_in_evaluation(model):
         (lambda: cj.models.cnn(init="ntk"), ValueError, "init='ntk' is not defined here"),
         (lambda: split(cj.models.cnn([1] * 4)), ValueError, "4 poolings leave nothing of 8×8 images"),
         (lambda: split(cj.models.cnn(), INPUTS[:, :5]), ValueError, r"shape \(5,\) are no images"),
+        (lambda: cj.models.transformer(5, heads=2), ValueError, "heads=2 does not divide features=5"),
+        (lambda: cj.models.transformer(blocks=0), ValueError, "blocks=0 must be an integer of at least 1"),
+        (lambda: split(cj.models.transformer()), ValueError, r"shape \(64,\) are no sequences"),
         (lambda: split(NnxNet(nnx.Rngs(0))), TypeError, "NnxNet is one built NNX module; give a function"),
         (lambda: split(lambda rngs: 3), TypeError, "the builder returned int, not an nnx.Module"),
         (lambda: split("mlp"), TypeError, "model: 'mlp' has no init and apply functions"),
