@@ -8,8 +8,10 @@ from chaosjax._problem import Problem, supervised
 from chaosjax._questions import (
     ChaosOrNoise,
     EdgeOfChaos,
+    FoundLearningRate,
     LyapunovExponents,
     edge_of_chaos,
+    find_learning_rate,
     is_chaotic,
     lyapunov_exponents,
 )
@@ -24,6 +26,7 @@ __all__ = [
     "ChaosOrNoise",
     "Cost",
     "EdgeOfChaos",
+    "FoundLearningRate",
     "LyapunovExponents",
     "Members",
     "Probe",
@@ -38,6 +41,7 @@ __all__ = [
     "datasets",
     "edge_of_chaos",
     "enable_x64",
+    "find_learning_rate",
     "is_chaotic",
     "lyapunov_exponents",
     "models",

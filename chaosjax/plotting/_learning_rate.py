@@ -1,0 +1,59 @@
+"""Probing runs over the learning rate, and what was found from them."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+from chaosjax.stats import bounds, format_interval
+
+if TYPE_CHECKING:
+    from chaosjax._questions import FoundLearningRate
+
+
+def learning_rate(found: "FoundLearningRate", title: str = "") -> Figure:
+    """Draw the loss at the end of each probing run over η, one line per round, and the curves of the last round.
+
+    The recommended learning rate is a line with its interval as a band; the onset of chaos and the first learning rate
+    that no longer trains are lines.
+
+    Args:
+        found: what `find_learning_rate` returns.
+        title: above the figure; an empty one leaves it out.
+    """
+    figure = Figure(figsize=(10, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    colours = colormaps["viridis"](np.linspace(0.85, 0.1, len(found.rounds)))
+    first = min(float(records["loss"].isel(time=0).mean()) for records in found.rounds)
+    for records, colour in zip(found.rounds, colours, strict=True):
+        loss = records["loss"]
+        last = loss.isel(time=slice(-max(1, round(loss.sizes["time"] / 3)), None)).mean(["time", "seed"], skipna=False)
+        last = last.where(last < 3 * first)
+        left.plot(last["learning_rate"], last, "o-", color=colour, markersize=4, label=f"{int(loss['time'][-1])} steps")
+    rate, low, high = map(float, bounds(found.learning_rate))
+    if np.isfinite(rate):
+        left.axvline(rate, color="C3")
+        left.axvspan(low, high, color="C3", alpha=0.15, label=f"recommended: {format_interval(found.learning_rate)}")
+    onset = float(bounds(found.onset)[0])
+    if np.isfinite(onset):
+        left.axvline(onset, color="0.3", linestyle="-.", label=f"chaotic from {onset:.3g}")
+    if np.isfinite(found.unstable):
+        left.axvline(found.unstable, color="black", linestyle=":", label=f"does not train at {found.unstable:.3g}")
+    left.axhline(first, color="0.7", linewidth=0.8)
+    left.set(xscale="log", yscale="log", xlabel="learning rate η", ylabel="loss, mean over the last third of a run")
+    left.legend(fontsize="x-small")
+    _curves(right, found)
+    if title:
+        figure.suptitle(title, fontsize="medium")
+    return figure
+
+
+def _curves(ax, found: "FoundLearningRate") -> None:
+    loss = found.rounds[-1]["loss"].mean("seed", skipna=False)
+    shades = colormaps["plasma"](np.linspace(0.1, 0.85, loss.sizes["learning_rate"]))
+    for eta, shade in zip(loss["learning_rate"].values, shades, strict=True):
+        ax.plot(loss["time"], loss.sel(learning_rate=eta), color=shade, linewidth=1, label=f"η = {eta:.3g}")
+    ax.set(yscale="log", xlabel="time (steps)", ylabel="loss of the step's samples", title="last round")
+    ax.title.set_fontsize("small")
+    ax.legend(fontsize="x-small")
