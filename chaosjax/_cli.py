@@ -1,4 +1,4 @@
-"""The program `chaosjax`: `run` and `plot` of `experiments/`, with the configurations of `conf/`."""
+"""The program `chaosjax`: `run`, `plot` and `find-lr` of `experiments/`, with the configurations of `conf/`."""
 
 import argparse
 import importlib
@@ -7,6 +7,7 @@ from pathlib import Path
 
 COMMANDS = {
     "run": "run an experiment, or a multirun of several: chaosjax run dataset=iris run=quick",
+    "find-lr": "find a learning rate: chaosjax find-lr dataset=iris optimizer=adam find_lr.budget=600",
     "plot": "draw a finished job or multirun again: chaosjax plot outputs/DATE/TIME",
 }
 
@@ -24,7 +25,7 @@ def main() -> None:
     command = parser.parse_args(sys.argv[1:2]).command
     sys.argv[:2] = [f"chaosjax {command}"]
     sys.path.insert(0, str(home()))
-    importlib.import_module(f"experiments.{command}").main()
+    importlib.import_module(f"experiments.{command.replace('-', '_')}").main()
 
 
 def home() -> Path:

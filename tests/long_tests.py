@@ -17,6 +17,7 @@ LONG = (
     "test_experiments.py::test_plot",
     "test_experiments.py::test_adaptive_optimizers",
     "test_experiments.py::test_multirun",
+    "test_find_learning_rate.py::test_minibatches",
     "test_flows.py::test_",
     "test_gali.py::test_on_training",
     "test_linalg.py::test_a_vmapped_search",

@@ -17,12 +17,14 @@ from chaosjax._jumps import jumps
 from chaosjax._problem import Problem
 from chaosjax._questions._probing import (
     ROUNDS,
+    SLACK,
     TANGENT_ROUND,
-    crossing_of,
     fall,
     final_loss,
+    onset_of,
     predicted_time,
     rates_of,
+    recommendation,
     steps_of,
     trains,
 )
@@ -31,11 +33,11 @@ from chaosjax._sweep import sweep
 from chaosjax._system import System, phase
 from chaosjax._training import training
 
-SLACK = 0.1
-"""The interval holds the learning rates that take at most so much longer than the recommended one."""
-
 SCORES = 32
-"""Looks at the target in each run of the last round."""
+"""Looks at the target in each run of the last rounds."""
+
+LAST = len(ROUNDS) - 2
+"""The first of the two rounds of which the answer is the best."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -124,13 +126,15 @@ def find_learning_rate(
 ) -> FoundLearningRate:
     r"""Find a constant learning rate for any optimizer in a budget of gradient evaluations.
 
-    Four rounds of short runs from the start, side by side, coarse to fine: the whole range, then neighbours of the best
-    of the round before, fewer and longer each time. The best is that of the lowest
+    Four rounds of short runs from the start, side by side, from coarse to fine: whole decades; factors of 2 around the
+    best of them; factors of 1.6; and two more rates beside, or beyond, the best of those. The best has the lowest
 
-    .. math:: \ln \Big\langle L_t(η) \Big\rangle_{2n/3 < t \le n}
+    .. math:: \ell(η) = \ln \Big\langle L_t(η) \Big\rangle_{0.8 n < t \le n}
 
-    at the end of its n steps, with the loss of each step's minibatch, which costs nothing extra; all runs of a round see
-    the same minibatches. The runs of the second round carry a tangent vector, whose exponent tells the onset of chaos.
+    at the end of its n steps. L is the loss of each step's minibatch, which costs nothing extra; it is the same for all
+    runs of a round. The runs of the second round carry a tangent vector, whose exponent tells the onset of chaos. The
+    rounds and their shares of the budget were fixed on one half of a set of problems and judged on the other, see
+    docs/learning_rate.md.
 
     Args:
         problem_or_system: a problem, trained by `optimizer`; or a system with the control parameter ``learning_rate``
@@ -151,9 +155,9 @@ def find_learning_rate(
 
     Raises:
         ValueError: a budget too small for the range, a system without a loss or with an optimizer beside it, an unknown
-            metric, or an objection of `sweep`.
+            metric, a loss below 0, or an objection of `sweep`.
 
-    Cost: at most `budget`; looks at the target, 32 per run of the last round, come on top.
+    Cost: at most `budget`; looks at the target, 32 per run of the last two rounds, come on top.
 
     Source: successive halving after Jamieson, Talwalkar, AISTATS 2016; common minibatches instead of many samples.
     """
@@ -170,22 +174,29 @@ def find_learning_rate(
         notes.append(f"no onset: the step jumps ({', '.join(jumping)}), and a tangent does not see that")
     tangent = onset and not jumping
     lengths = steps_of(check_count("budget", budget), span, seeds, tangent)
-    rounds, centre = [], np.nan
-    for k, (each, steps) in enumerate(zip(ROUNDS, lengths, strict=True)):
+    rounds: list[xr.Dataset] = []
+    levels: xr.DataArray | None = None
+    for k, steps in enumerate(lengths):
+        rates = rates_of(k, levels, span)
+        if not len(rates):
+            break
         instruments: dict[str, Any] = {"loss": probes.loss(minibatch=True)}
         if tangent and k == TANGENT_ROUND:
             instruments["growth"] = probes.lyapunov()
-        if target is not None and k == len(ROUNDS) - 1:
+        if target is not None and k >= LAST:
             instruments["score"] = probes.every(max(1, steps // SCORES), probes.metric(metric))
-        own = np.arange(seeds) + first_seed + k * seeds
-        axes = {**fixed, "learning_rate": rates_of(each, centre, span), "seed": own}
+        if k > LAST:  # the program of the round before serves again
+            options.setdefault("cells_per_batch", provenance_of(rounds[-1])["identity"]["cells_per_batch"])
+        own = np.arange(seeds) + first_seed + min(k, LAST) * seeds
+        axes = {**fixed, "learning_rate": rates, "seed": own}
         records = sweep(system, instruments, axes, steps=steps, noise_seed=int(own[0]), **options).load()
         rounds.append(records.squeeze(list(fixed), drop=True))
-        levels = final_loss(rounds[-1]["loss"]).where(trains(rounds[-1]["loss"]), np.inf)
+        if bool((rounds[-1]["loss"] < 0).any()):
+            raise ValueError("the loss is negative; the search compares ln L, so add a constant to the loss")
+        levels = final_loss(rounds[-1]["loss"])
         if not np.isfinite(levels).any():
             break
-        centre = float(levels["learning_rate"][int(levels.argmin("learning_rate"))])
-    return _answer(rounds, centre, budget, level, None if target is None else (metric, float(target)), notes)
+    return _answer(rounds, budget, level, None if target is None else (metric, float(target)), notes)
 
 
 def _system_of(
@@ -207,31 +218,28 @@ def _jumps(system: System, theta: Mapping[str, float]) -> tuple[str, ...]:
 
 
 def _answer(
-    rounds: list[xr.Dataset],
-    centre: float,
-    budget: int,
-    level: float,
-    target: tuple[str, float] | None,
-    notes: list[str],
+    rounds: list[xr.Dataset], budget: int, level: float, target: tuple[str, float] | None, notes: list[str]
 ) -> FoundLearningRate:
     known = [provenance_of(records)["cost"] for records in rounds]
-    learning = xr.concat([trains(records["loss"]) for records in rounds], "learning_rate")
-    tried = learning["learning_rate"].values
-    broken = tried[~learning.values]
-    broken = broken[broken > centre] if np.isfinite(centre) else broken[:0]
-    unstable = float(broken.min()) if len(broken) else np.nan
-    good = tried[learning.values & ~(tried >= unstable)]
-    edge = _onset(rounds, level, notes)
-    time = stats.interval(np.nan, np.nan, np.nan)
-    if target is not None and "score" in rounds[-1]:
-        scores = rounds[-1]["score"].sel(learning_rate=centre)
-        time = stats.interval(*predicted_time(scores, target[1], "loss" in target[0]))
+    judged = {name: xr.concat([r[name] for r in rounds[LAST:]], "learning_rate") for name in _common(rounds[LAST:])}
+    levels = final_loss(judged["loss"]).sortby("learning_rate") if judged else final_loss(rounds[-1]["loss"])
+    best = float(levels["learning_rate"][int(levels.argmin("learning_rate"))]) if np.isfinite(levels).any() else np.nan
+    tried = xr.concat([trains(records["loss"]) for records in rounds], "learning_rate")
+    rates, good = tried["learning_rate"].values, tried.values
+    unstable = min(rates[~good & (rates > best)], default=np.nan)
+    stable = max(rates[good & ~(rates >= unstable)], default=np.nan)
+    recommended = time = nothing = stats.interval(np.nan, np.nan, np.nan)
+    if np.isfinite(best) and judged:
+        recommended = recommendation(levels, fall(judged["loss"].sel(learning_rate=best)), unstable)
+        if target is not None:
+            scores = judged["score"].sel(learning_rate=best)
+            time = stats.interval(*predicted_time(scores, target[1], "loss" in target[0]))
     return FoundLearningRate(
-        learning_rate=_recommended(rounds[-1]["loss"], centre).assign_attrs(long_name="learning rate"),
-        training_time=time.assign_attrs(units="steps"),
-        onset=edge,
-        stable=float(good.max()) if len(good) else np.nan,
-        unstable=unstable,
+        learning_rate=recommended.assign_attrs(long_name="learning rate"),
+        training_time=time.assign_attrs(long_name="expected training time", units="steps"),
+        onset=onset_of(rounds[TANGENT_ROUND], level, notes) if len(rounds) > TANGENT_ROUND else nothing,
+        stable=float(stable),
+        unstable=float(unstable),
         cost=sum(each["steps"] + each["tangents"] for each in known),
         budget=budget,
         level=level,
@@ -241,31 +249,5 @@ def _answer(
     )
 
 
-def _recommended(loss: xr.DataArray, centre: float) -> xr.DataArray:
-    """The best rate, and the neighbours that take at most `SLACK` longer by the slope of the loss in time."""
-    if np.isnan(centre):
-        return stats.interval(np.nan, np.nan, np.nan)
-    levels, rates = final_loss(loss).values, loss["learning_rate"].values
-    longer = np.exp((levels - levels.min()) / fall(loss.sel(learning_rate=centre))) - 1
-    at, ratio = int(levels.argmin()), float(rates[1] / rates[0]) ** 0.5
-    low = high = at
-    while low > 0 and longer[low - 1] <= SLACK:
-        low -= 1
-    while high < len(rates) - 1 and longer[high + 1] <= SLACK:
-        high += 1
-    return stats.interval(centre, rates[low] / ratio, rates[high] * ratio)
-
-
-def _onset(rounds: list[xr.Dataset], level: float, notes: list[str]) -> xr.DataArray:
-    if len(rounds) <= TANGENT_ROUND or "growth" not in rounds[TANGENT_ROUND]:
-        return stats.interval(np.nan, np.nan, np.nan)
-    growth = stats.first_exponent(rounds[TANGENT_ROUND]["growth"])
-    steps = int(growth["time"][-1])
-    exponents = stats.finite_time_exponents(growth, start=steps // 4).mean("seed", skipna=False)
-    estimate, low, high = crossing_of(growth["learning_rate"].values, exponents.values, level)
-    notes.append(f"exponents are those of steps {steps // 4} to {steps}: chaos that begins later is not seen")
-    if np.isnan(estimate):
-        most = float(growth["learning_rate"].max())
-        gone = "; the tangent is NaN there" if bool(exponents.isnull().any()) else ""
-        notes.append(f"no onset: no exponent above {level:g} nats/step up to {most:.3g}{gone}")
-    return stats.interval(estimate, low, high, long_name="onset of chaos")
+def _common(rounds: list[xr.Dataset]) -> list[str]:
+    return [name for name in ("loss", "score") if rounds and name in rounds[0]]

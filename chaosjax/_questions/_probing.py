@@ -1,6 +1,5 @@
 """Probing runs for a learning rate: how a budget is spent on rounds, and what a round of short runs says."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,8 +7,7 @@ import xarray as xr
 from jaxtyping import Float
 from scipy.stats import t as student
 
-COARSE = 10**0.5
-"""Ratio of neighbours in the first round, which looks over the whole range."""
+from chaosjax import stats
 
 
 class Round(NamedTuple):
@@ -18,7 +16,7 @@ class Round(NamedTuple):
     Attributes:
         share: of the budget.
         ratio: of neighbouring learning rates.
-        count: learning rates, around the best of the round before; 0: the whole range.
+        count: learning rates; 0: as many as cover the whole range.
     """
 
     share: float
@@ -26,27 +24,47 @@ class Round(NamedTuple):
     count: int
 
 
-ROUNDS = (Round(0.18, COARSE, 0), Round(0.2, 1.78, 5), Round(0.3, 1.33, 5), Round(0.32, 1.2, 4))
-"""Coarse to fine, and short to long: what is far off shows in a few steps, what is close by needs more of them."""
+ROUNDS = (Round(0.12, 10.0, 0), Round(0.3, 2.0, 5), Round(0.348, 1.6, 3), Round(0.232, 1.6, 2))
+"""Coarse to fine and short to long: what is far off shows in a few steps, what is close by needs more of them. The last
+two rounds have runs of one length from the same seeds, and the answer is the best of both."""
 
 TANGENT_ROUND = 1
 """The round whose runs carry a tangent vector."""
 
+TAIL = 0.2
+"""The part of a run, at its end, whose mean loss it is judged by."""
+
 LEAST_STEPS = 4
 """A run of fewer steps says nothing."""
+
+SLACK = 0.1
+"""The interval holds the learning rates that take at most so much longer than the recommended one."""
 
 FURTHEST = 4.0
 """Training times beyond so many lengths of the probing run are not extrapolated."""
 
 
-def rates_of(round_: Round, centre: float, span: tuple[float, float]) -> Float[np.ndarray, " n"]:
-    """The learning rates of a round: the whole range, or around a centre and inside the range."""
-    low, high = span
-    if not round_.count:
-        count = 1 + max(1, round(np.log(high / low) / np.log(round_.ratio)))
-        return np.geomspace(low, high, count)
-    places = np.arange(round_.count) - (round_.count - 1) / 2
-    return centre * round_.ratio**places
+def rates_of(index: int, tried: xr.DataArray | None, span: tuple[float, float]) -> Float[np.ndarray, " n"]:
+    """The learning rates of a round, inside the span.
+
+    The first covers the span. The second and third lie around the best of the round before. The fourth goes on where
+    the best of the third was its first or last, and else halves the steps beside it.
+
+    Args:
+        index: of the round.
+        tried: `final_loss` of the round before, ``[learning_rate]``.
+        span: lowest and highest.
+    """
+    _, ratio, count = ROUNDS[index]
+    if tried is None:
+        low, high = span
+        return np.geomspace(low, high, 1 + max(1, round(np.log(high / low) / np.log(ratio))))
+    rates, at = tried["learning_rate"].values, int(tried.argmin("learning_rate"))
+    steps = np.arange(count) - (count - 1) / 2
+    if index == len(ROUNDS) - 1:
+        steps = np.arange(1, count + 1) if at == len(rates) - 1 else -np.arange(count, 0, -1) if at == 0 else steps
+    chosen = rates[at] * ratio**steps
+    return chosen[(chosen >= span[0] * (1 - 1e-9)) & (chosen <= span[1] * (1 + 1e-9))]
 
 
 def steps_of(budget: int, span: tuple[float, float], seeds: int, tangent: bool) -> list[int]:
@@ -55,7 +73,7 @@ def steps_of(budget: int, span: tuple[float, float], seeds: int, tangent: bool) 
     Raises:
         ValueError: a budget too small for runs of `LEAST_STEPS`.
     """
-    counts = [len(rates_of(each, 1.0, span)) * seeds for each in ROUNDS]
+    counts = [(each.count or len(rates_of(0, None, span))) * seeds for each in ROUNDS]
     costs = [n * (1 + (tangent and k == TANGENT_ROUND)) for k, n in enumerate(counts)]
     shares = [each.share / cost for each, cost in zip(ROUNDS, costs, strict=True)]
     least = int(np.ceil(LEAST_STEPS / min(shares)))
@@ -64,18 +82,20 @@ def steps_of(budget: int, span: tuple[float, float], seeds: int, tangent: bool) 
     return [int(budget * share + 1e-9) for share in shares]
 
 
-def final_loss(loss: xr.DataArray) -> xr.DataArray:
-    """Logarithm of the mean loss over the last third of each run, averaged over seeds; infinite where it diverged."""
-    last = loss.isel(time=slice(-max(1, round(loss.sizes["time"] / 3)), None))
-    mean = last.mean("time", skipna=False)
-    level = xr.ufuncs.log(mean.clip(min=np.finfo(float).tiny)).mean("seed", skipna=False)
-    return level.where(np.isfinite(level), np.inf)
+def tail(loss: xr.DataArray) -> xr.DataArray:
+    """Mean over the last part of each run, a fifth of it; NaN where the run diverged."""
+    return loss.isel(time=slice(-max(1, round(TAIL * loss.sizes["time"])), None)).mean("time", skipna=False)
 
 
 def trains(loss: xr.DataArray) -> xr.DataArray:
-    """Whether the mean over the last third of a run is below the first loss, in every seed."""
-    last = loss.isel(time=slice(-max(1, round(loss.sizes["time"] / 3)), None)).mean("time", skipna=False)
-    return (last < loss.isel(time=0, drop=True)).all("seed")
+    """Whether every seed's loss at the end of its run is below the one it began with."""
+    return (tail(loss) < loss.isel(time=0, drop=True)).all("seed")
+
+
+def final_loss(loss: xr.DataArray) -> xr.DataArray:
+    """Logarithm of the loss at the end of each run, averaged over seeds; infinite where it does not train."""
+    level = xr.ufuncs.log(tail(loss).clip(min=np.finfo(float).tiny)).mean("seed", skipna=False)
+    return level.where(trains(loss), np.inf)
 
 
 def fall(loss: xr.DataArray) -> float:
@@ -90,22 +110,48 @@ def fall(loss: xr.DataArray) -> float:
     return max(0.1, -slope) if np.isfinite(slope) else np.nan
 
 
-def crossing_of(rates: Sequence[float], exponents: Sequence[float], level: float) -> tuple[float, float, float]:
-    """Where exponents first rise through `level`: the interpolation in ln η, and the two neighbours.
+def recommendation(levels: xr.DataArray, fall: float, unstable: float) -> xr.DataArray:
+    """The best rate ``[bound]``, its interval those that take at most `SLACK` longer by the slope of the loss in time.
 
-    NaN where none is above it; where the first one is, that value, with a lower end of 0.
+    Ends lie half-way, in ln η, to the next rate that was tried, or as far beyond where none was, and below `unstable`.
     """
-    known = [(rate, value) for rate, value in zip(rates, exponents, strict=True) if np.isfinite(value)]
-    above = [k for k, (_, value) in enumerate(known) if value > level]
-    if not above:
-        return np.nan, np.nan, np.nan
-    k = above[0]
-    (right, upper) = known[k]
-    if k == 0:
-        return right, 0.0, right
-    left, lower = known[k - 1]
-    part = (level - lower) / (upper - lower)
-    return left * (right / left) ** part, left, right
+    rates, values = levels["learning_rate"].values, levels.values
+    best = int(values.argmin())
+    if len(rates) == 1:
+        return stats.interval(rates[0], np.nan, np.nan)
+    longer = np.exp((values - values.min()) / fall) - 1
+    low = high = best
+    while low > 0 and longer[low - 1] <= SLACK:
+        low -= 1
+    while high < len(rates) - 1 and longer[high + 1] <= SLACK:
+        high += 1
+    between = (rates[:-1] * rates[1:]) ** 0.5
+    ends = [rates[0] ** 2 / between[0], *between, rates[-1] ** 2 / between[-1]]
+    return stats.interval(rates[best], ends[low], np.fmin(ends[high + 1], unstable))
+
+
+def onset_of(records: xr.Dataset, level: float, notes: list[str]) -> xr.DataArray:
+    """Where the tangent's exponent first rises through `level` ``[bound]``, its interval the two neighbours.
+
+    NaN, with a note, where none is above it. Below the first rate, if that one is above it.
+    """
+    if "growth" not in records:
+        return stats.interval(np.nan, np.nan, np.nan)
+    growth = stats.first_exponent(records["growth"])
+    steps = int(growth["time"][-1])
+    exponents = stats.finite_time_exponents(growth, start=steps // 4).mean("seed", skipna=False)
+    notes.append(f"exponents are those of steps {steps // 4} to {steps}: chaos that begins later is not seen")
+    estimate = float(stats.crossing(exponents, xr.DataArray(0), level=level))
+    known = exponents.dropna("learning_rate")["learning_rate"].values
+    if not np.isfinite(estimate) or not len(known):
+        gone = "; the tangent is NaN at some" if len(known) < len(exponents) else ""
+        highest = f"up to {known[-1]:.3g}" if len(known) else "known"
+        notes.append(f"no onset: no exponent above {level:g} nats/step {highest}{gone}")
+        return stats.interval(np.nan, np.nan, np.nan)
+    if estimate <= known[0]:
+        notes.append(f"the onset is at or below {known[0]:.3g}, the first of its rates")
+    low, high = max(known[known < estimate], default=0.0), min(known[known >= estimate])
+    return stats.interval(estimate, low, high, long_name="onset of chaos")
 
 
 def predicted_time(score: xr.DataArray, target: float, falls: bool) -> tuple[float, float, float]:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def learning_rate(found: "FoundLearningRate", title: str = "") -> Figure:
-    """Draw the loss at the end of each probing run over η, one line per round, and the curves of the last round.
+    """Draw the loss at the end of each probing run over η, one line per round, and the curves of the last two.
 
     The recommended learning rate is a line with its interval as a band; the onset of chaos and the first learning rate
     that no longer trains are lines.
@@ -28,7 +29,7 @@ def learning_rate(found: "FoundLearningRate", title: str = "") -> Figure:
     first = min(float(records["loss"].isel(time=0).mean()) for records in found.rounds)
     for records, colour in zip(found.rounds, colours, strict=True):
         loss = records["loss"]
-        last = loss.isel(time=slice(-max(1, round(loss.sizes["time"] / 3)), None)).mean(["time", "seed"], skipna=False)
+        last = loss.isel(time=slice(-max(1, round(loss.sizes["time"] / 5)), None)).mean(["time", "seed"], skipna=False)
         last = last.where(last < 3 * first)
         left.plot(last["learning_rate"], last, "o-", color=colour, markersize=4, label=f"{int(loss['time'][-1])} steps")
     rate, low, high = map(float, bounds(found.learning_rate))
@@ -41,7 +42,7 @@ def learning_rate(found: "FoundLearningRate", title: str = "") -> Figure:
     if np.isfinite(found.unstable):
         left.axvline(found.unstable, color="black", linestyle=":", label=f"does not train at {found.unstable:.3g}")
     left.axhline(first, color="0.7", linewidth=0.8)
-    left.set(xscale="log", yscale="log", xlabel="learning rate η", ylabel="loss, mean over the last third of a run")
+    left.set(xscale="log", yscale="log", xlabel="learning rate η", ylabel="loss, mean over the last fifth of a run")
     left.legend(fontsize="x-small")
     _curves(right, found)
     if title:
@@ -50,10 +51,11 @@ def learning_rate(found: "FoundLearningRate", title: str = "") -> Figure:
 
 
 def _curves(ax, found: "FoundLearningRate") -> None:
-    loss = found.rounds[-1]["loss"].mean("seed", skipna=False)
+    parts = [r["loss"].mean("seed", skipna=False) for r in found.rounds[2:] or found.rounds[-1:]]
+    loss = xr.concat(parts, "learning_rate").sortby("learning_rate")
     shades = colormaps["plasma"](np.linspace(0.1, 0.85, loss.sizes["learning_rate"]))
     for eta, shade in zip(loss["learning_rate"].values, shades, strict=True):
         ax.plot(loss["time"], loss.sel(learning_rate=eta), color=shade, linewidth=1, label=f"η = {eta:.3g}")
-    ax.set(yscale="log", xlabel="time (steps)", ylabel="loss of the step's samples", title="last round")
+    ax.set(yscale="log", xlabel="time (steps)", ylabel="loss of the step's samples", title="last two rounds")
     ax.title.set_fontsize("small")
     ax.legend(fontsize="x-small")
