@@ -4,7 +4,7 @@ BIN := .venv/bin
 RUN := .venv/.installed-run
 TEST := .venv/.installed-test
 
-.PHONY: run test test-long test-all test-accelerator lint bounds bench scaling validate reproduce curvature clean
+.PHONY: run test test-long test-all test-accelerator lint bounds bench scaling validate reproduce curvature learning-rate clean
 
 run: $(RUN)  ## the edge-of-chaos map; ARGS="dataset=iris optimizer=adam run=quick"
 	$(BIN)/python -m experiments.run $(ARGS)
@@ -53,6 +53,9 @@ reproduce: $(RUN)  ## every experiment of both studies; ONLY=danovski/fig8 SIZE=
 
 curvature: $(RUN)  ## every experiment on curvature and the edge of stability; ONLY=curvature/edge SIZE=toy
 	$(BIN)/python -m experiments.reproduce --page curvature_experiments --size "$(SIZE)" --only "$(ONLY)" $(ARGS)
+
+learning-rate: $(RUN)  ## rules for the learning rate, judged; SIZE=toy
+	$(BIN)/python -m experiments.reproduce --page learning_rate --size "$(SIZE)" --only "$(ONLY)" $(ARGS)
 
 $(RUN): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "chaosjax needs Python 3.11 or newer; set PYTHON=...")'

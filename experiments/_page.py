@@ -50,6 +50,14 @@ PAGES = {
         "what differs. *Not comparable* says why: there is no published counterpart, or the interval does not decide. "
         "What the instruments measure, and how, is told in [curvature.md](curvature.md).",
     ),
+    "learning_rate": Page(
+        "Which learning rate?",
+        "learning-rate",
+        ("learning_rate",),
+        "Sizes: *cpu* fits two cores, *paper* is the same; both stand in `conf/experiment/learning_rate/`.",
+        "An aim is *reproduced* if it is met. How to use the search is told in the "
+        "[guide](guide.md#which-learning-rate).",
+    ),
 }
 """The pages by the name of their file."""
 

@@ -29,7 +29,11 @@ OTHERS = [name for name in names_in(CONF) if name not in PUBLISHED]
 FIGURES = {"noise": {"noise.png"}, "example": {"exponent.png"}}
 TOY = ["run.steps=40", "run.learning_rates=2", "run.seeds=2", "run.sharpness_every=20", "sweep.cells_per_batch=2"]
 
-IN_ONE_PROGRAM = [name for name in PUBLISHED if name not in ("jimenez/mnist", "jimenez/robustness", "danovski/s2")]
+IN_ONE_PROGRAM = [
+    name
+    for name in PUBLISHED
+    if name not in ("jimenez/mnist", "jimenez/robustness", "danovski/s2", "learning_rate/judge")
+]
 
 
 def job(folder: Path, *overrides: str) -> DictConfig:
