@@ -3,8 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := .venv/.installed-run
 TEST := .venv/.installed-test
+DOCS := .venv/.installed-docs
 
-.PHONY: run test test-long test-all test-accelerator lint bounds bench scaling validate reproduce curvature learning-rate clean
+.PHONY: run test test-long test-all test-accelerator lint bounds bench scaling validate reproduce curvature learning-rate site site-test clean
 
 run: $(RUN)  ## the edge-of-chaos map; ARGS="dataset=iris optimizer=adam run=quick"
 	$(BIN)/python -m experiments.run $(ARGS)
@@ -57,6 +58,12 @@ curvature: $(RUN)  ## every experiment on curvature and the edge of stability; O
 learning-rate: $(RUN)  ## rules for the learning rate, judged; SIZE=toy
 	$(BIN)/python -m experiments.reproduce --page learning_rate --size "$(SIZE)" --only "$(ONLY)" $(ARGS)
 
+site: $(DOCS)  ## the documentation, in build/site: opens from the folder, without a server
+	PYTHONPATH=. NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build $(ARGS)
+
+site-test: $(TEST) site  ## looks at the site and the explorer in a headless Chromium (apt install chromium-driver)
+	PYTHONPATH=. $(BIN)/python -m pytest -n0 website $(ARGS)
+
 $(RUN): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "chaosjax needs Python 3.11 or newer; set PYTHON=...")'
 	$(PYTHON) -m venv .venv
@@ -65,6 +72,10 @@ $(RUN): pyproject.toml constraints.txt
 
 $(TEST): $(RUN)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+$(DOCS): $(RUN)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	touch $@
 
 clean:

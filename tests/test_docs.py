@@ -1,5 +1,7 @@
-"""The code of README, guide and instruments runs, with fewer cells; links lead somewhere."""
+"""The code of README, guide, instruments and tutorials runs; links lead somewhere; public names say what they do."""
 
+import inspect
+import json
 import os
 import re
 import subprocess
@@ -8,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
+
+import chaosjax
 
 ROOT = Path(__file__).parents[1]
 
@@ -114,3 +118,34 @@ def test_links_lead_somewhere(page):
     targets = re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text())
     missing = [target for target in targets if not (ROOT / page).parent.joinpath(target).exists()]
     assert missing == []
+
+
+def public_names() -> list[tuple[str, object]]:
+    modules = [chaosjax, *(part for name in chaosjax.__all__ if inspect.ismodule(part := getattr(chaosjax, name)))]
+    pairs = [(f"{module.__name__}.{name}", getattr(module, name)) for module in modules for name in module.__all__]
+    return [(name, value) for name, value in pairs if not inspect.ismodule(value)]
+
+
+def test_every_public_function_says_what_it_does():
+    callables = [(name, value) for name, value in public_names() if callable(value)]
+    assert len(callables) > 80
+    silent = [name for name, value in callables if not value.__doc__ or value.__doc__.startswith(f"{value.__name__}(")]
+    assert silent == []
+
+
+TUTORIALS = sorted(path.stem for path in (ROOT / "docs/tutorials").glob("*.md") if "```python" in path.read_text())
+
+
+@pytest.mark.parametrize("tutorial", TUTORIALS)
+def test_a_tutorial_runs(tutorial, tmp_path):
+    page = ROOT / f"docs/tutorials/{tutorial}.md"
+    command = [sys.executable, "-W", "error", ROOT / "website/run_page.py", page, tmp_path]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    outputs = json.loads((tmp_path / "outputs.json").read_text())
+    assert len(outputs) == len(python_blocks(str(page)))
+    assert any(output["figures"] for output in outputs)
+
+
+def test_every_tutorial_is_listed_in_its_order():
+    assert all(f"({name}.md)" in (ROOT / "docs/tutorials/index.md").read_text() for name in TUTORIALS)

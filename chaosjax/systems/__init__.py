@@ -18,6 +18,7 @@ from chaosjax.systems._maps import (
 from chaosjax.systems._reference import Reference
 
 REFERENCES: dict[str, Reference] = {**_maps.REFERENCES, **_flows.REFERENCES, **_descent.REFERENCES}
+"""What is known of each reference system, by its name: exponents, where they come from, how it is run."""
 
 __all__ = [
     "REFERENCES",
