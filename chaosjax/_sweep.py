@@ -102,7 +102,7 @@ def sweep(
             chunk = earlier.chunk
         with compiling(progress):
             layout = plan(run, cells_per_batch, devices, threads, Engine)
-            engine = Engine(run, layout, chunk)
+            engine = Engine(run, layout, chunk, followed=(store or until or callback) is not None)
             columns = variables(run.probes, engine.records, run.grid.axes)
             own = identity(run, layout.batch_size, engine.fingerprint, layout.devices[0])
             if earlier is not None:

@@ -37,7 +37,9 @@ class Engine:
         sources: how many of the programs were compiled, or taken from disk or from memory.
     """
 
-    def __init__(self, run: Run, layout: Layout, chunk: int | None = None, most: int | None = None):
+    def __init__(
+        self, run: Run, layout: Layout, chunk: int | None = None, most: int | None = None, followed: bool = True
+    ):
         """Trace each program once, for one batch; `chunk` None: by `chunk_for`; `most`: only so many cells."""
         begun = time.perf_counter()
         self._layout = layout
@@ -49,7 +51,8 @@ class Engine:
         carry = jax.eval_shape(functions.start, one)
         self.records = jax.eval_shape(functions.observe, one, carry, np.int32(0))
         record_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(self.records))
-        self.chunk = min(chunk or chunk_for(run.clock.records, self._count * record_bytes), run.clock.records)
+        rule = chunk_for(run.clock.records, self._count * record_bytes, followed)
+        self.chunk = min(chunk or rule, run.clock.records)
 
         def batch(tree: PyTree) -> PyTree:
             return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((layout.batch_size, *leaf.shape), leaf.dtype), tree)

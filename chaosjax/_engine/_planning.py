@@ -81,9 +81,14 @@ def batch_size_for(working_set: int, cells: int, device: Any, lanes: int) -> int
     return min(power, ceil(cells / lanes))
 
 
-def chunk_for(records: int, record_bytes: int) -> int:
-    """Records per chunk: a run has at least `CHUNKS_PER_RUN` chunks, a chunk at most `CHUNK_BYTES`."""
-    return max(1, min(ceil(records / CHUNKS_PER_RUN), CHUNK_BYTES // max(1, record_bytes)))
+def chunk_for(records: int, record_bytes: int, followed: bool = True) -> int:
+    """Records per chunk: at most `CHUNK_BYTES`, and at least `CHUNKS_PER_RUN` chunks in a run that is followed.
+
+    Args:
+        record_bytes: of one record of all cells.
+        followed: a store or a function of the user's takes each chunk.
+    """
+    return max(1, min(ceil(records / (CHUNKS_PER_RUN if followed else 1)), CHUNK_BYTES // max(1, record_bytes)))
 
 
 def _working_set(run: Run, device: Any) -> int:
