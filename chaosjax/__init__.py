@@ -18,6 +18,7 @@ from chaosjax._questions import (
 from chaosjax._results import Verification, open_multirun, open_sweep, provenance_of, verify
 from chaosjax._sweep import sweep
 from chaosjax._system import System, phase
+from chaosjax._thresholds import batch_sharpness_thresholds, sam_threshold, stability_threshold
 from chaosjax._training import TrainingState, training
 from chaosjax._transition import Members, Transition
 
@@ -36,6 +37,7 @@ __all__ = [
     "Transition",
     "Verification",
     "advance",
+    "batch_sharpness_thresholds",
     "block",
     "configure",
     "datasets",
@@ -52,7 +54,9 @@ __all__ = [
     "plotting",
     "probes",
     "provenance_of",
+    "sam_threshold",
     "series",
+    "stability_threshold",
     "start",
     "stats",
     "supervised",

@@ -49,6 +49,21 @@ class Reading(Protocol):
     def __call__(self, x: PyTree, theta: Theta, /) -> Array: ...
 
 
+class Descent(NamedTuple):
+    """How a step answers a gradient: what the step of a training does with the gradient of its loss.
+
+    Attributes:
+        state: picks the optimizer's state out of a phase point.
+        step: ``(params, gradient, state, x, theta, noise) -> (params, state)``.
+        unit: ``theta -> number``, by which a step's answer is divided to be the inverse of the preconditioner as the
+            literature has it; None where that is not known.
+    """
+
+    state: Callable[[PyTree], PyTree]
+    step: Callable[[PyTree, PyTree, PyTree, PyTree, Theta, Any], tuple[PyTree, PyTree]]
+    unit: Callable[[Theta], Any | None]
+
+
 def no_noise(key: PRNGKeyArray, t: Int[Array, ""]) -> None:
     """The noise of a deterministic map."""
     return
@@ -70,6 +85,7 @@ class System(NamedTuple):
         params: picks the network's parameters out of x (a linear projection: it only selects leaves).
         metrics: named scalars of a phase point, ``(x, theta) -> []``.
         outputs: predictions of a phase point on samples kept for it, ``(x, theta) -> [n, outputs]``.
+        descent: how a step answers a gradient, for instruments of the optimizer; None: they refuse the system.
         theta: the control parameters the system takes, with their defaults; a default of None stands for
             "absent unless an axis gives it". None instead of a mapping: any name goes.
         attrs: plain values that say what the system is; they reach the provenance of every result.
@@ -82,6 +98,7 @@ class System(NamedTuple):
     params: Callable[[PyTree], PyTree] = _identity
     metrics: Mapping[str, Reading] = {}
     outputs: Reading | None = None
+    descent: Descent | None = None
     theta: Mapping[str, float | None] | None = None
     attrs: Mapping[str, Any] = {}
 

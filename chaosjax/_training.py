@@ -9,8 +9,9 @@ from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
 from chaosjax._minibatch import minibatches
 from chaosjax._optimizer import Optimizer, optimizer_rule
+from chaosjax._preconditioner import unit_of
 from chaosjax._problem import Problem
-from chaosjax._system import System, Theta
+from chaosjax._system import Descent, System, Theta
 
 
 class TrainingState(NamedTuple):
@@ -73,24 +74,36 @@ def training(
         own = theta if rule.theta is None else {name: theta[name] for name in theta if name not in rule.theta}
         return problem.loss(params, x.model_state, own, indices)
 
-    def step(x: TrainingState, theta: Theta, noise: Int[Array, " b"] | None) -> TrainingState:
-        theta = cast(theta, x.params)
-        (value, model), gradient = jax.value_and_grad(objective, has_aux=True)(x.params, x, theta, noise)
+    def moved(
+        params: PyTree, gradient: PyTree, state: PyTree, x: TrainingState, theta: Theta, noise: Any, value: Array | None
+    ) -> tuple[PyTree, PyTree]:
+        """The optimizer's step along a gradient."""
 
         def again(params: PyTree, grad_fn: Any = None, obj_fn: Any = None) -> Array:
             """The loss; optax's line searches pass on to it what they do not take themselves."""
             return objective(params, x, theta, noise)[0]
 
         extras = {
-            "value": value,
+            "value": again(params) if value is None else value,
             "grad": gradient,
             "value_fn": again,
             "obj_fn": again,
             "grad_fn": lambda params, i: jax.grad(again)(params),
         }
-        updates, state = rule.update(gradient, x.opt_state, x.params, theta, extras)
-        params: Any = optax.apply_updates(x.params, updates)
+        updates, state = rule.update(gradient, state, params, theta, extras)
+        new: Any = optax.apply_updates(params, updates)
+        return new, state
+
+    def step(x: TrainingState, theta: Theta, noise: Int[Array, " b"] | None) -> TrainingState:
+        theta = cast(theta, x.params)
+        (value, model), gradient = jax.value_and_grad(objective, has_aux=True)(x.params, x, theta, noise)
+        params, state = moved(x.params, gradient, x.opt_state, x, theta, noise, value)
         return TrainingState(params, state, model)
+
+    def descend(
+        params: PyTree, gradient: PyTree, state: PyTree, x: TrainingState, theta: Theta, noise: Any
+    ) -> tuple[PyTree, PyTree]:
+        return moved(params, gradient, state, x, cast(theta, params), noise, None)
 
     def loss(x: TrainingState, theta: Theta, noise: Int[Array, " b"] | None) -> Array:
         return objective(x.params, x, cast(theta, x.params), noise)[0]
@@ -108,6 +121,7 @@ def training(
         params=lambda x: x.params,
         metrics=metrics,
         outputs=None if outputs is None else lambda x, theta: outputs(x.params, x.model_state),
+        descent=Descent(lambda x: x.opt_state, descend, unit_of(optimizer)),
         theta=None if rule.theta is None else {**problem.theta, **rule.theta},
         attrs={**problem.attrs, "optimizer": rule.words, "batch_size": batch_size, "replacement": replacement},
     )

@@ -13,6 +13,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int, PyTree
 
 from chaosjax._jumps import require_differentiable
+from chaosjax._response import Edge, edge, response
 from chaosjax._system import System, Theta, alike, phase
 
 
@@ -140,6 +141,22 @@ class Transition:
         _, curvature = jax.linearize(jax.grad(self._field(None)), u)
         return lambda v: self.project(curvature(self.embed(v)))
 
+    @cached_property
+    def edge(self) -> Edge:
+        """The inverse preconditioner of this step's optimizer, and where its answer turns unstable.
+
+        Raises:
+            ValueError: for a system that is no training, or an optimizer without such a response.
+        """
+        descent = self.system.descent
+        if descent is None:
+            raise ValueError("this System does not say how its step answers a gradient: give it a `descent`")
+
+        def descend(params: PyTree, gradient: PyTree, state: PyTree) -> tuple[PyTree, PyTree]:
+            return descent.step(params, gradient, state, self.x, self.theta, self.noise)
+
+        return edge(response(descend, self.params, self.batch_grad, descent.state(self.x)), descent.unit(self.theta))
+
     def project(self, u: Float[Array, " d"]) -> Float[Array, " p"]:
         """P u: the raveled parameters out of phase-space coordinates."""
         _, chart = phase(self.x)
@@ -150,10 +167,10 @@ class Transition:
         (u,) = jax.linear_transpose(self.project, phase(self.x)[0])(v)
         return u
 
-    def loss_of(self, w: Float[Array, " p"]) -> Float[Array, ""]:
-        """The full-data loss at x with the raveled parameters `w` in the place of its own."""
+    def loss_of(self, w: Float[Array, " p"], noise: Any = None) -> Float[Array, ""]:
+        """The loss at x with the raveled parameters `w` in the place of its own: over all data, or those of a noise."""
         u, _ = phase(self.x)
-        return self._field(None)(u - self.embed(self.project(u)) + self.embed(w))
+        return self._field(noise)(u - self.embed(self.project(u)) + self.embed(w))
 
     def _field(self, noise: Any) -> Callable[[Float[Array, " d"]], Float[Array, ""]]:
         loss = self.system.loss

@@ -209,4 +209,6 @@ def _of_training(system: cj.System) -> dict[str, cj.Probe]:
         "parted": cj.probes.ensemble(1e-3, 2, spaces=("function", "prediction"), noise="independent"),
         "travel": cj.probes.travel(),
         "ablation": cj.probes.ablation(side_by_side=7),
+        "preconditioned": cj.probes.every(6, cj.probes.preconditioned_sharpness(tolerance=1e-12)),
+        **({"batch_sharpness": cj.probes.batch_sharpness(3)} if system.attrs["batch_size"] else {}),
     }

@@ -3,6 +3,7 @@
 from chaosjax._probe import delayed, every, reading
 from chaosjax.probes._ablation import ablation
 from chaosjax.probes._alive import alive
+from chaosjax.probes._batch_sharpness import batch_sharpness
 from chaosjax.probes._benettin import benettin
 from chaosjax.probes._ensemble import ensemble
 from chaosjax.probes._gali import gali
@@ -10,6 +11,7 @@ from chaosjax.probes._loss import loss
 from chaosjax.probes._lyapunov import lyapunov
 from chaosjax.probes._metric import metric
 from chaosjax.probes._norms import norms
+from chaosjax.probes._preconditioned_sharpness import preconditioned_sharpness
 from chaosjax.probes._sharpness import sharpness
 from chaosjax.probes._travel import travel
 from chaosjax.probes._weights import weights
@@ -17,6 +19,7 @@ from chaosjax.probes._weights import weights
 __all__ = [
     "ablation",
     "alive",
+    "batch_sharpness",
     "benettin",
     "delayed",
     "ensemble",
@@ -26,6 +29,7 @@ __all__ = [
     "lyapunov",
     "metric",
     "norms",
+    "preconditioned_sharpness",
     "reading",
     "sharpness",
     "travel",
