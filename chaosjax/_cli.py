@@ -1,4 +1,4 @@
-"""The program `chaosjax`: `run`, `plot` and `find-lr` of `experiments/`, with the configurations of `conf/`."""
+"""The program `chaosjax`: `run`, `plot`, `explore` and `find-lr` of `experiments/`, with what `conf/` holds."""
 
 import argparse
 import importlib
@@ -9,6 +9,7 @@ COMMANDS = {
     "run": "run an experiment, or a multirun of several: chaosjax run dataset=iris run=quick",
     "find-lr": "find a learning rate: chaosjax find-lr dataset=iris optimizer=adam find_lr.budget=600",
     "plot": "draw a finished job or multirun again: chaosjax plot outputs/DATE/TIME",
+    "explore": "write a page to click through a job's records: chaosjax explore outputs/DATE/TIME",
 }
 
 

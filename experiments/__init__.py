@@ -1,6 +1,6 @@
 """The experiments of the two studies, and what an experiment of your own needs."""
 
-from experiments._drawing import colours, initialisations, panels, title_of
+from experiments._drawing import colours, initialisations, legend_above, panels, title_of
 from experiments._experiment import Experiment, Records
 from experiments._findings import Finding, beyond, claim, markdown, number
 
@@ -12,6 +12,7 @@ __all__ = [
     "claim",
     "colours",
     "initialisations",
+    "legend_above",
     "markdown",
     "number",
     "panels",

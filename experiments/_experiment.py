@@ -10,6 +10,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from chaosjax import plotting
+from experiments._drawing import title_of
 from experiments._findings import Finding, cost, cost_line, save, table_of
 
 T_co = TypeVar("T_co", covariant=True)
@@ -47,6 +49,7 @@ class Experiment(NamedTuple):
         words: fills the braces of the text that stands beside the module, fig7.md for fig7.py; None: no text.
         table: what is printed of an experiment without findings, texts and tables of rich.
         squeeze: a dimension of size 1 to drop, such as the learning rate of an experiment at a single one.
+        explorer: whether a page to click through the records, explorer.html, is written beside the figures.
     """
 
     summarise: Summarise
@@ -55,9 +58,10 @@ class Experiment(NamedTuple):
     words: Reading[Mapping[str, Any] | None] = no_words
     table: Reading[Sequence[Any]] | None = None
     squeeze: str | Sequence[str] = ()
+    explorer: bool = False
 
     def __call__(self, records: xr.Dataset | Mapping[str, xr.Dataset], folder: Path, **settings: Any) -> None:
-        """Write summary.zarr, the figures, table.txt and, if there are any, findings.json into a folder.
+        """Write summary.zarr, figures, table.txt and, if there are any, findings.json and explorer.html into a folder.
 
         The cost on the page is that of the job's own sweep; the sweeps that follow from it are not counted.
         """
@@ -67,8 +71,11 @@ class Experiment(NamedTuple):
         loaded: Records = parts["sweep"].squeeze(self.squeeze) if isinstance(records, xr.Dataset) else parts
         summary = self.summarise(loaded, **settings).assign_attrs(settings)
         summary.drop_encoding().to_zarr(folder / "summary.zarr", mode="w", consolidated=False)
-        for name, figure in self.figures(summary, loaded).items():
-            figure.savefig(folder / f"{name}.png", dpi=150)
+        with plotting.style():
+            for name, figure in self.figures(summary, loaded).items():
+                figure.savefig(folder / f"{name}.png")
+        if self.explorer:
+            plotting.explore(parts["sweep"], title_of(parts["sweep"])).save(folder / "explorer.html")
         if self.findings:
             found, costs = self.findings(summary, loaded), cost(*sweeps)
             save(folder / "findings.json", found, costs, self.text(summary, loaded))

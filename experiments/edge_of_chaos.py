@@ -54,4 +54,4 @@ def _cost(dataset: xr.Dataset) -> str:
     )
 
 
-report = Experiment(summarise, figures, table=table)
+report = Experiment(summarise, figures, table=table, explorer=True)

@@ -4,6 +4,7 @@ from typing import Any
 
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from numpy.typing import ArrayLike
 
 from chaosjax.stats import bounds
@@ -29,6 +30,7 @@ def band(
         line: further options of `matplotlib.axes.Axes.plot`.
     """
     estimate, low, high = bounds(interval)
+    colour = to_rgba(colour)  # "C0" is the colour of now, not of the time at which the figure is written
     options = {"marker": ".", "markersize": 4, "linewidth": 1.2} | line
     ax.plot(x, estimate, color=colour, label=label or None, **options)
     ax.fill_between(x, low, high, color=colour, alpha=opacity, linewidth=0)

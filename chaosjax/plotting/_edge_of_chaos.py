@@ -3,21 +3,26 @@
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from chaosjax.plotting._band import band
+from chaosjax.plotting._style import style
 from chaosjax.stats import bounds, format_interval
 
 EXPONENTS = {
-    "fit": ("ensemble, straightest window (the study's fit)", "C0", "-"),
-    "fit_tangent": ("tangent, same windows", "C0", ":"),
-    "steepest": ("ensemble, steepest window", "C3", "-"),
-    "steepest_tangent": ("tangent, same windows", "C3", ":"),
-    "whole": ("tangent, whole run", "0.35", "-"),
+    "whole": ("tangent, whole run", "0.45", "-", 0.9),
+    "fit": ("ensemble, straightest window (the studies' fit)", "C5", "-", 0.9),
+    "steepest_tangent": ("tangent, same window", "C0", "--", 1.6),
+    "steepest": ("ensemble, steepest window (the transient)", "C3", "-", 1.6),
 }
-"""Label, colour and line of each exponent a summary may hold."""
+"""Label, colour, line and width of each exponent that is drawn; bands are those of the wide ones."""
+
+LINEAR = 0.1
+"""Below this, sharpness · η/2 stands on a linear axis, which reaches 0."""
 
 
+@style()
 def edge_of_chaos(summary: xr.Dataset, title: str = "") -> Figure:
     """Draw panels over η, the chaotic range shaded: exponents, training time and, where it is known, sharpness · η/2.
 
@@ -43,18 +48,19 @@ def edge_of_chaos(summary: xr.Dataset, title: str = "") -> Figure:
     if np.isfinite(onset):
         axes[0].annotate(
             f"η_c = {format_interval(summary['onset'])}",
-            (onset, 0.62),
+            (onset, 0.4),
             xycoords=("data", "axes fraction"),
             ha="right",
-            fontsize="x-small",
+            fontsize="small",
             xytext=(-4, 0),
             textcoords="offset points",
         )
-    axes[0].legend(fontsize="x-small", loc="upper left")
+    handles, labels = axes[0].get_legend_handles_labels()
+    axes[0].legend(handles[::-1], labels[::-1], loc="upper left")
     axes[-1].set_xscale("log")
     axes[-1].set_xlabel(f"{eta.attrs.get('long_name', 'learning rate')} η")
     if title:
-        figure.suptitle(title, fontsize="medium")
+        figure.suptitle(title)
     return figure
 
 
@@ -65,51 +71,57 @@ def goal(threshold: float, score: str) -> str:
 
 def _exponents(ax: Axes, summary: xr.Dataset) -> None:
     eta = summary["learning_rate"]
-    for name, (label, colour, line) in EXPONENTS.items():
+    for name, (label, colour, line, width) in EXPONENTS.items():
         if name in summary:
-            opacity = 0.08 if line == ":" else 0.2
-            band(ax, eta, summary[name], colour=colour, label=label, opacity=opacity, linestyle=line)
+            opacity, marker = (0.2, ".") if width > 1 else (0, "")
+            look = {"linestyle": line, "linewidth": width, "marker": marker}
+            band(ax, eta, summary[name], colour=colour, label=label, opacity=opacity, **look)
     ax.axhline(0, color="black", linewidth=0.8)
     if summary.attrs["level"]:
         ax.axhline(summary.attrs["level"], color="black", linewidth=0.6, linestyle="--")
-        ax.annotate(
-            f"{summary.attrs['level']:g}", (1, summary.attrs["level"]), xycoords=("axes fraction", "data"), fontsize=7
-        )
+        place = {"xycoords": ("axes fraction", "data"), "xytext": (3, -3), "textcoords": "offset points"}
+        ax.annotate(f"{summary.attrs['level']:g}", (1, summary.attrs["level"]), fontsize="small", **place)
     shown = np.concatenate(
         [[0, 1.5 * summary.attrs["level"]], *(bounds(summary[name])[0] for name in EXPONENTS if name in summary)]
     )
     top, bottom = np.nanmax(shown), np.nanmin(shown)
-    ax.set_ylim(min(-0.1 * top, 1.2 * bottom), 1.35 * top)
+    ax.set_ylim(min(-0.1 * top, 1.2 * bottom), 1.75 * top)
     ax.set_ylabel("exponent λ (nats/step)")
 
 
 def _training_time(ax: Axes, summary: xr.Dataset) -> None:
     eta = summary["learning_rate"]
-    aim = goal(summary.attrs["threshold"], summary.attrs["score"])
-    label = f"mean steps to {aim} (not reached: counted as {summary.attrs['horizon']:g})"
+    aim = goal(summary.attrs["threshold"], summary.attrs.get("score", "test accuracy"))
+    label = f"mean steps to {aim} (if not reached: {summary.attrs['horizon']:g})"
     band(ax, eta, summary["training_time"], colour="C2", label=label)
     ax.set_ylabel("training time (steps)")
     ax.set_ylim(bottom=0)
     reached = ax.twinx()
     share, _, _ = bounds(summary["reached_fraction"])
-    reached.plot(eta, share, "o", color="0.4", markersize=3, label="fraction of seeds that reached it")
+    reached.plot(eta, share, "o", color="0.4", markersize=3, label="fraction of seeds that reached it (right)")
     reached.set_ylim(-0.05, 1.45)
     reached.set_yticks([0, 0.5, 1])
     reached.set_ylabel("fraction reached")
     (lines, names), (dots, dot_names) = (axis.get_legend_handles_labels() for axis in (ax, reached))
-    ax.legend(lines + dots, names + dot_names, fontsize="x-small", loc="upper left")
+    ax.legend(lines + dots, names + dot_names, loc="upper left")
     top = ax.get_ylim()[1]
     ax.set_ylim(0, 1.4 * top)
 
 
 def _stability(ax: Axes, summary: xr.Dataset) -> None:
-    band(ax, summary["learning_rate"], summary["stability"], colour="C1", label="mean over seeds")
+    eta, estimate = summary["learning_rate"].values, bounds(summary["stability"])[0].values
+    band(ax, eta, summary["stability"], colour="C1", label="mean over seeds")
+    failed = (bounds(summary["reached_fraction"])[0].values == 0) & (eta >= float(bounds(summary["onset"])[0]))
+    if failed.any():
+        label = "no seed reached the goal; near 0: the loss is flat"
+        ax.plot(eta[failed], estimate[failed], "o", color=to_rgba("C1"), mfc="white", markersize=6, label=label)
     ax.axhline(1, color="black", linewidth=0.8)
-    ax.set_yscale("symlog", linthresh=0.1)
+    ax.set_yscale("symlog", linthresh=LINEAR)
     lowest, highest = ax.get_ylim()
-    ax.set_ylim(max(lowest, np.nanmin([0, *bounds(summary["stability"])[0]])), max(highest, 3))
-    ax.set_ylabel("sharpness · η/2 at the end")
-    ax.annotate("stability edge", (0.01, 1.06), xycoords=("axes fraction", "data"), fontsize="x-small")
+    ax.set_ylim(max(lowest, np.nanmin([-0.02, *estimate])), 30 * max(highest, 3))
+    ax.set_ylabel(f"sharpness · η/2 at the end\n(axis linear below {LINEAR:g})")
+    ax.annotate("stability edge", (0.01, 1.15), xycoords=("axes fraction", "data"), fontsize="small")
+    ax.legend(loc="upper left")
 
 
 def shade_chaos(ax: Axes, summary: xr.Dataset) -> None:

@@ -9,9 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 
+from chaosjax.plotting._style import style
 from chaosjax.stats import mean_over_copies
 
 
+@style()
 def perturbation_growth(
     distance: xr.DataArray, local_exponent: xr.DataArray, shown: Sequence[float], title: str = ""
 ) -> Figure:
@@ -23,11 +25,11 @@ def perturbation_growth(
         shown: the learning rates whose distances are drawn; the nearest of the grid are taken.
     """
     figure = Figure(figsize=(7.5, 8), layout="constrained")
-    curves, heat = figure.subplots(2)
+    curves, heat = figure.subplots(2, sharex=True)
     _curves(curves, distance, shown)
     _heat_map(figure, heat, local_exponent)
     if title:
-        figure.suptitle(title, fontsize="medium")
+        figure.suptitle(title)
     return figure
 
 
@@ -44,10 +46,11 @@ def _curves(ax: Axes, distance: xr.DataArray, shown: Sequence[float]) -> None:
             typical = np.exp(xr.apply_ufunc(np.log, cells).mean("seed"))
         ax.plot(cells["time"], typical, color=colour, linewidth=2, label=f"η = {eta:.3g}")
     ax.set_yscale("log")
-    ax.set_xlabel("time t (steps)")
     norm_name = distance.attrs.get("norm", "").upper()
     ax.set_ylabel(f"distance d(t) to the unperturbed run{f' ({norm_name})' if norm_name else ''}")
-    ax.legend(fontsize="x-small", ncols=2, title="thick: geometric mean; thin: each seed", title_fontsize="x-small")
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high * (high / low) ** 0.4)  # room for the legend
+    ax.legend(loc="upper center", ncols=3, title="thick: geometric mean; thin: each seed")
 
 
 def _heat_map(figure: Figure, ax: Axes, local_exponent: xr.DataArray) -> None:
@@ -66,4 +69,9 @@ def _heat_map(figure: Figure, ax: Axes, local_exponent: xr.DataArray) -> None:
     ax.set_yscale("log")
     ax.set_xlabel("time t (steps)")
     ax.set_ylabel("learning rate η")
-    figure.colorbar(mesh, ax=ax, label="λ(t), tangent, mean over seeds (nats/step)", extend="both")
+    bar = figure.colorbar(
+        mesh, ax=ax, label="λ(t), tangent, mean over seeds\n(nats/step; linear in the pale part)", extend="both"
+    )
+    bar.set_ticks([place * extreme for place in (-1, -0.1, 0, 0.1, 1)], minor=False)
+    bar.set_ticks([], minor=True)
+    bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:.2g}")
