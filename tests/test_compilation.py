@@ -81,6 +81,10 @@ def test_a_second_call_of_an_estimator_compiles_nothing(compilations):
     compilations.clear()
     cj.series.apply(cj.series.permutation_entropy, series + 1)
     assert sum(compilations) == 0
+    cj.series.rosenstein(series.values[0])
+    compilations.clear()
+    cj.series.rosenstein(series.values[1])
+    assert sum(compilations) == 0
 
 
 def test_a_second_process_takes_the_programs_of_the_first_and_gets_its_bits(tmp_path):

@@ -8,6 +8,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from chaosjax._checks import check_count
+from chaosjax.series._compiled import compiled
 from chaosjax.series._embedding import checked
 from chaosjax.series._estimate import causes, first_reason, masked
 from chaosjax.series._surrogates import shuffled
@@ -31,6 +32,7 @@ class Band(NamedTuple):
     reason: Int[Array, ""]
 
 
+@compiled
 def autocorrelation(x: Float[Array, " n"], lags: int = 50) -> Autocorrelation:
     r"""Measure how long a series remembers its values.
 
@@ -57,6 +59,7 @@ def autocorrelation(x: Float[Array, " n"], lags: int = 50) -> Autocorrelation:
     return masked(Autocorrelation(_correlate(x, lags), first_reason(*causes(x))))
 
 
+@compiled
 def shuffled_band(
     x: Float[Array, " n"], key: PRNGKeyArray, lags: int = 50, *, shuffles: int = 1000, confidence: float = 0.95
 ) -> Band:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float, Int
 
+from chaosjax.series._compiled import compiled
 from chaosjax.series._embedding import as_floats, checked, theiler_window
 from chaosjax.series._estimate import Estimate, causes, estimate
 from chaosjax.series._scaling import LEAST_REFERENCES, batch_means, evenly_spread, half_width, slope_in, straightest
@@ -30,6 +31,7 @@ LARGEST_FILLING = 0.9
 """Largest share of the embedding's dimension that counts as resolved."""
 
 
+@compiled
 def correlation_dimension(
     x: Float[Array, " n"], dimension: int = 2, delay: int = 1, theiler: int | None = None, references: int = 1000
 ) -> Estimate:
@@ -85,6 +87,7 @@ def correlation_dimension(
     )
 
 
+@compiled
 def correlation_sum(
     x: Float[Array, " n"], dimension: int = 2, delay: int = 1, theiler: int | None = None, references: int = 1000
 ) -> tuple[Float[Array, " radii"], Float[Array, " radii"]]:

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Bool, Float, Int
 
+from chaosjax.series._compiled import compiled
 from chaosjax.series._embedding import checked, theiler_window
 from chaosjax.series._estimate import Estimate
 from chaosjax.series._scaling import LEAST_REFERENCES, divergence_rate, evenly_spread
@@ -15,6 +16,7 @@ NEIGHBOURS = 5
 """Neighbours of each reference point where no radius is given."""
 
 
+@compiled
 def kantz(
     x: Float[Array, " n"],
     dimension: int = 2,
@@ -64,6 +66,7 @@ def kantz(
     return divergence_rate(x, curves, window)
 
 
+@compiled
 def kantz_curves(
     x: Float[Array, " n"],
     dimension: int = 2,

@@ -8,6 +8,7 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from chaosjax._checks import check_count
+from chaosjax.series._compiled import compiled
 from chaosjax.series._embedding import checked
 from chaosjax.series._estimate import first_reason, masked, not_finite
 from chaosjax.series._runs import run_lengths
@@ -30,6 +31,7 @@ class Laminar(NamedTuple):
     reason: Int[Array, ""]
 
 
+@compiled
 def laminar_phases(
     x: Float[Array, " n"],
     threshold: float | Float[Array, ""],

@@ -7,6 +7,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from chaosjax._checks import check_count
+from chaosjax.series._compiled import compiled
 from chaosjax.series._embedding import checked
 from chaosjax.series._estimate import first_reason, is_constant, masked, not_finite
 
@@ -18,6 +19,7 @@ class Period(NamedTuple):
     reason: Int[Array, ""]
 
 
+@compiled
 def period(x: Float[Array, " n"], max_period: int = 64, *, tail: float = 0.5, tolerance: float = 1e-3) -> Period:
     r"""Find the period of the orbit on which a series ends.
 

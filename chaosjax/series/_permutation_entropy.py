@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from chaosjax._checks import check_count
+from chaosjax.series._compiled import compiled
 from chaosjax.series._embedding import checked
 from chaosjax.series._estimate import causes, estimate
 
@@ -26,6 +27,7 @@ class PermutationEntropy(NamedTuple):
     reason: Int[Array, ""]
 
 
+@compiled
 def permutation_entropy(x: Float[Array, " n"], order: int = 4, delay: int = 1) -> PermutationEntropy:
     r"""Measure the complexity of a series by the orders in which its successive values come.
 

@@ -9,6 +9,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from chaosjax._checks import check_count
+from chaosjax.series._compiled import compiled
 from chaosjax.series._embedding import checked
 from chaosjax.series._estimate import causes, first_reason, masked
 from chaosjax.series._runs import run_lengths
@@ -33,6 +34,7 @@ class Recurrence(NamedTuple):
     reason: Int[Array, ""]
 
 
+@compiled
 def recurrence_quantification(
     x: Float[Array, " n"],
     *,

@@ -1,17 +1,21 @@
 """The largest Lyapunov exponent of a scalar series from nearest neighbours."""
 
+from functools import partial
+
 import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float, Int
 
+from chaosjax.series._compiled import compiled
 from chaosjax.series._embedding import checked, embed, theiler_window
 from chaosjax.series._estimate import Estimate
 from chaosjax.series._scaling import LEAST_REFERENCES, divergence_rate
 
-BLOCK = 256
-"""Reference points whose distances to all others are looked at together."""
+ROW = 128
+"""Distances of which the least is taken at once: a search by rows is several times faster than one along a line."""
 
 
+@compiled
 def rosenstein(
     x: Float[Array, " n"],
     dimension: int = 2,
@@ -57,6 +61,7 @@ def rosenstein(
     return divergence_rate(x, rosenstein_curves(x, dimension, delay, theiler, horizon), window)
 
 
+@compiled
 def rosenstein_curves(
     x: Float[Array, " n"], dimension: int = 2, delay: int = 1, theiler: int | None = None, horizon: int = 25
 ) -> Float[Array, "references steps"]:
@@ -66,14 +71,20 @@ def rosenstein_curves(
     """
     x, count = checked(x, dimension, delay, horizon, LEAST_REFERENCES)
     vectors = embed(x, dimension, delay)
-    apart, steps, index = theiler_window(x, theiler), jnp.arange(horizon + 1), jnp.arange(count)
+    apart, steps, rows = theiler_window(x, theiler), jnp.arange(horizon + 1), -(-count // ROW)
+    index = jnp.arange(rows * ROW).reshape(rows, ROW)
+    beyond = (0, rows * ROW - count)
+    parts = [jnp.pad(vectors[:count, j], beyond, constant_values=jnp.inf).reshape(rows, ROW) for j in range(dimension)]
 
     def follow(i: Int[Array, ""]) -> Float[Array, " steps"]:
         # A sum over coordinates, not a norm of vectors: XLA then fuses distance and search and stores neither.
-        squares = sum((x[i + j * delay] - x[j * delay : j * delay + count]) ** 2 for j in range(dimension))
+        squares = sum((vectors[i, j] - part) ** 2 for j, part in enumerate(parts))
         squares = jnp.where((jnp.abs(index - i) > apart) & (squares > 0), squares, jnp.inf)
-        nearest = jnp.argmin(squares)
+        row = jnp.argmin(jnp.min(squares, axis=1))
+        nearest = row * ROW + jnp.argmin(squares[row])
         distance = jnp.sqrt(jnp.sum((vectors[i + steps] - vectors[nearest + steps]) ** 2, axis=1))
-        return jnp.where(jnp.isfinite(squares[nearest]) & (distance > 0), jnp.log(distance), jnp.nan)
+        return jnp.where(jnp.isfinite(jnp.min(squares)) & (distance > 0), jnp.log(distance), jnp.nan)
 
-    return lax.map(follow, index, batch_size=BLOCK)
+    along = partial(lax.map, follow)
+    few, many = partial(along, batch_size=4), partial(along, batch_size=256)
+    return lax.platform_dependent(jnp.arange(count), cpu=few, default=many)

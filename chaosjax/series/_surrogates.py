@@ -9,6 +9,7 @@ from jaxtyping import Array, Complex, Float, Int, PRNGKeyArray
 
 from chaosjax._checks import check_count
 from chaosjax._minibatch import permuted
+from chaosjax.series._compiled import compiled
 from chaosjax.series._embedding import checked
 from chaosjax.series._estimate import causes, first_reason, is_constant, masked
 
@@ -44,6 +45,7 @@ def shuffled(x: Float[Array, " n"], key: PRNGKeyArray) -> Float[Array, " n"]:
     return jnp.where(jnp.isfinite(x).all(), x[permuted(key, jnp.arange(x.size), x.size)], jnp.nan)
 
 
+@compiled
 def phase_randomised(x: Float[Array, " n"], key: PRNGKeyArray) -> Float[Array, " n"]:
     r"""Return a Gaussian series with the spectrum of x: the null of linear Gaussian noise.
 
@@ -66,6 +68,7 @@ def phase_randomised(x: Float[Array, " n"], key: PRNGKeyArray) -> Float[Array, "
     return jnp.where(jnp.isfinite(x).all(), jnp.fft.irfft(turned, x.size), jnp.nan)
 
 
+@compiled
 def iaaft(x: Float[Array, " n"], key: PRNGKeyArray, *, iterations: int = 100) -> Float[Array, " n"]:
     """Return a series with the values of x and nearly its spectrum: the null of Gaussian linear noise behind a gauge.
 

@@ -7,6 +7,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from chaosjax._checks import check_count
 from chaosjax.series._autocorrelation import autocorrelation
+from chaosjax.series._compiled import compiled
 from chaosjax.series._embedding import checked
 from chaosjax.series._estimate import Estimate, causes, estimate
 
@@ -17,6 +18,7 @@ _TOGETHER = 10
 """Frequencies worked on at a time: the memory is a small multiple of this many series."""
 
 
+@compiled
 def zero_one_test(x: Float[Array, " n"], key: PRNGKeyArray, *, frequencies: int = 100) -> Estimate:
     r"""Tell chaotic (K ≈ 1) from regular (K ≈ 0) by the 0-1 test, without an embedding.
 
