@@ -63,11 +63,12 @@ class Experiment(NamedTuple):
     def __call__(self, records: xr.Dataset | Mapping[str, xr.Dataset], folder: Path, **settings: Any) -> None:
         """Write summary.zarr, figures, table.txt and, if there are any, findings.json and explorer.html into a folder.
 
-        The cost on the page is that of the job's own sweep; the sweeps that follow from it are not counted.
+        The cost on the page is that of the jobs' own sweeps; the sweeps that follow from them are not counted.
         """
         parts = {"sweep": records} if isinstance(records, xr.Dataset) else records
-        parts = {name: part.load() for name, part in parts.items()}
+        parts = {name: _loaded(part) for name, part in parts.items()}
         sweeps = [parts["sweep"]] if "sweep" in parts else list(parts.values())
+        sweeps = [part if isinstance(part, xr.Dataset) else part["sweep"] for part in sweeps]
         loaded: Records = parts["sweep"].squeeze(self.squeeze) if isinstance(records, xr.Dataset) else parts
         summary = self.summarise(loaded, **settings).assign_attrs(settings)
         summary.drop_encoding().to_zarr(folder / "summary.zarr", mode="w", consolidated=False)
@@ -87,6 +88,10 @@ class Experiment(NamedTuple):
         """The text beside the module of `summarise`, filled in; empty if there is none."""
         path, words = Path(inspect.getfile(self.summarise)).with_suffix(".md"), self.words(summary, records)
         return "" if words is None or not path.exists() else path.read_text().strip().format(**words)
+
+
+def _loaded(part: Records) -> Records:
+    return part.load() if isinstance(part, xr.Dataset) else {name: inner.load() for name, inner in part.items()}
 
 
 def _show(folder: Path, parts: Sequence[Any], width: int = 160) -> None:

@@ -1,6 +1,7 @@
 """Where the records of a job lie: sweep.zarr in its folder, and those of further sweeps beside it."""
 
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
@@ -14,8 +15,11 @@ def records_of(job: Path) -> xr.Dataset | dict[str, xr.Dataset]:
     return opened["sweep"] if list(opened) == ["sweep"] else opened
 
 
-def finished_jobs(multirun: Path) -> dict[str, xr.Dataset]:
-    """The datasets of a multirun's finished jobs, by job and in their order."""
+def finished_jobs(multirun: Path) -> dict[str, Any]:
+    """The records of a multirun's finished jobs as `records_of` returns them, by job and in their order."""
     stores = sorted(multirun.glob("*/sweep.zarr"), key=lambda store: store.stat().st_ctime)
-    opened = {store.parent.name: chaosjax.open_sweep(store) for store in stores}
-    return {name: dataset for name, dataset in opened.items() if "finished" in dataset.attrs}
+    return {store.parent.name: records_of(store.parent) for store in stores if _is_finished(store)}
+
+
+def _is_finished(store: Path) -> bool:
+    return "finished" in chaosjax.open_sweep(store, read=False).attrs

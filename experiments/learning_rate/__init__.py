@@ -1,0 +1,1 @@
+"""Rules for the learning rate, judged by the time to a target."""
