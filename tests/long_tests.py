@@ -44,6 +44,7 @@ LONG = (
     "test_studies.py::test_an_experiment_that_fails",
     "test_studies.py::test_one_experiment",
     "test_studies.py::test_robustness",
+    "test_studies.py::test_rules_for_the_learning_rate",
     "test_studies.py::test_the_mnist_experiments",
     "test_spectrum.py::test_a_sweep_ends",
     "test_systems.py::test_",

@@ -104,6 +104,13 @@ def test_robustness_over_two_cases(tmp_path):
     check(tmp_path)
 
 
+def test_rules_for_the_learning_rate_on_one_problem(tmp_path):
+    (tmp_path / "iris_sgd").mkdir()
+    config = job(tmp_path / "iris_sgd", "experiment=learning_rate/judge", "case=learning_rate/iris_sgd")
+    instantiate(config.report)(finished_jobs(tmp_path), tmp_path)
+    assert "Iris, 4–10(sigmoid)–3" in check(tmp_path)["text"]
+
+
 def reproduced(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "experiments.reproduce", *arguments],

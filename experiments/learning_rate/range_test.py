@@ -1,7 +1,8 @@
 """The learning-rate range test as fastai, torch-lr-finder and Lightning do it: one run with a rising learning rate.
 
-Source: Smith, WACV 2017, arXiv:1506.01186; fastai 2 (callback/schedule.py: `LRFinder`, `valley`, `steep`), torch-lr-finder
-0.2 (`LRFinder.range_test`, `plot`), Lightning 2 (tuner/lr_finder.py: `_lr_find`, `_LRFinder.suggestion`).
+Source: Smith, WACV 2017, arXiv:1506.01186; fastai 2 (callback/schedule.py: `LRFinder`, `valley`, `steep`);
+torch-lr-finder 0.2 (`LRFinder.range_test`, `plot`); Lightning 2 (tuner/lr_finder.py: `_lr_find`,
+`_LRFinder.suggestion`).
 """
 
 from collections.abc import Callable

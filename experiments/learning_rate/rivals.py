@@ -23,7 +23,7 @@ class Tuned(NamedTuple):
 
 
 def cdat(optimizer: Callable[..., Any], scale: float = 2.0, memory: float = 0.9) -> Callable[[], Any]:
-    """The curvature dynamics aware tuner, ``η_t = σ ⟨max(−gᵀu, 0)⟩ / ⟨|uᵀ H u|⟩``, u the update at a learning rate of 1.
+    """The curvature dynamics aware tuner, ``η_t = σ ⟨max(−gᵀu, 0)⟩ / ⟨|uᵀ H u|⟩``, u the update at learning rate 1.
 
     Averages are exponential ones, debiased; g and H are those of the step's samples.
 

@@ -5,11 +5,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
 import chaosjax as cj
 from experiments.learning_rate import range_test
+from experiments.learning_rate.follower import follow_the_edge
 from experiments.learning_rate.rivals import DEFAULTS, cdat, tuning_free
 
 FINDER = "find_learning_rate"
@@ -39,6 +41,8 @@ def sweeps(
     system, of_studies = made(optimizer), {"seed": studies}
     for name, factory in {**tuning_free(optimizer), "cdat": cdat(optimizer)}.items():
         beside(name, made(factory), probes, of_studies, steps=steps)
+    follower = cj.probes.reading(lambda transition: jnp.exp(transition.x.log_rate), long_name="learning rate")
+    beside("edge_follower", follow_the_edge(system), {**probes, "rate": follower}, of_studies, steps=steps)
     loss = {"loss": cj.probes.loss(minibatch=True)}
     axes = {"test": range(len(range_test.TESTS)), **of_studies}
     tested = beside("range_test", made(range_test.rising(optimizer)), loss, axes, steps=range_test.STEPS)

@@ -1,0 +1,110 @@
+"""The tables of the judgement, failures first."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from experiments import markdown
+from experiments.learning_rate.trials import FINDER
+
+MISSED = "miss"
+
+
+def median_and_range(values: Sequence[float] | np.ndarray) -> str:
+    """Median and range of ratios over problems; with eight of them the range is the median's 99 % interval."""
+    return f"{shown(np.median(values))} [{shown(np.min(values))}, {shown(np.max(values))}]"
+
+
+def shown(ratio: float) -> str:
+    """A ratio to two digits behind the point; a miss where it is infinite."""
+    return f"{ratio:.2f}" if np.isfinite(ratio) else MISSED if ratio > 0 else "–"
+
+
+def words(summary: xr.Dataset, jobs: Mapping[str, Any]) -> dict[str, Any]:
+    """What fills the text beside `judge`."""
+    rules = summary["rule"].values.astype(str)
+    split = list(rules).index("cdat")
+    return {
+        **summary.attrs,
+        "problems": summary.sizes["case"],
+        "studies": summary.sizes["study"],
+        "rates": summary.sizes["grid"],
+        "overall": _overall(summary),
+        "coverage": _coverage(summary),
+        **{half: _half(summary, half, rules[:split]) for half in ("judged", "development")},
+        **{f"{half}_without": _half(summary, half, rules[split:]) for half in ("judged", "development")},
+    }
+
+
+def _of(summary: xr.Dataset, half: str) -> xr.Dataset:
+    return summary.isel(case=np.flatnonzero(summary["half"] == half))
+
+
+def _overall(summary: xr.Dataset) -> str:
+    parts = {half: _of(summary, half) for half in ("judged", "development")}
+    parts = {half: part for half, part in parts.items() if part.sizes["case"]}
+    first = next(iter(parts.values()))
+    order = sorted(
+        first["rule"].values,
+        key=lambda rule: (np.median(first["ratio"].sel(rule=rule)), first["ratio"].sel(rule=rule).mean()),
+    )
+    rows = []
+    for rule in order:
+        cells = [f"**{rule}**" if rule == FINDER else str(rule)]
+        for part in parts.values():
+            ratio = part["ratio"].sel(rule=rule).values
+            missed = int(np.isinf(ratio).sum())
+            cells += [shown(np.median(ratio)), shown(ratio.max()), f"{missed} of {len(ratio)}" if missed else ""]
+        cost = (summary["cost"].sel(rule=rule).mean("study") / summary["oracle"]).values
+        cells.append(f"{np.median(cost):.1f}" if cost.any() else "")
+        rows.append(cells)
+    header = [
+        "rule",
+        *[f"{half}: {what}" for half in parts for what in ("median", "worst", "missed")],
+        "cost of picking",
+    ]
+    return markdown(header, rows, "l" + "r" * (len(header) - 1))
+
+
+def _half(summary: xr.Dataset, half: str, rules: np.ndarray) -> str:
+    part = _of(summary, half)
+    order = np.argsort(-part["ratio"].sel(rule=FINDER).values, kind="stable")
+    header = ["problem", "until", "best η", "steps", "one η", *rules]
+    rows = []
+    for place in order:
+        row = part.isel(case=int(place))
+        ratios = [shown(float(row["ratio"].sel(rule=rule))) for rule in rules]
+        fixed = shown(float(row["best_time"] / row["oracle"]))
+        rows.append(
+            [
+                str(row["label"].item()),
+                str(row["target"].item()),
+                f"{float(row['best_eta']):.3g}",
+                f"{float(row['oracle']):.0f}",
+                fixed,
+                *ratios,
+            ]
+        )
+    return markdown(header, rows, "ll" + "r" * (len(header) - 2))
+
+
+def _coverage(summary: xr.Dataset) -> str:
+    """How often the search's intervals hold what they are to hold."""
+    low, high = (summary["interval"].isel(end=k) for k in (0, 1))
+    inside = (summary["best_eta"] >= low) & (summary["best_eta"] <= high)
+    near = (summary["best_eta"] >= low / 1.6) & (summary["best_eta"] <= high * 1.6)
+    took = summary["time"].sel(rule=FINDER)
+    least, most = (summary["expected"].sel(bound=name) for name in ("low", "high"))
+    estimated = summary["expected"].sel(bound="estimate").notnull()
+    held = (took >= least) & (took <= most) & estimated
+    known = int(estimated.sum())
+    error = (summary["expected"].sel(bound="estimate") / took).values[estimated.values & np.isfinite(took.values)]
+    off = f"; the estimate is {np.median(error):.2f} times the true time in the median" if len(error) else ""
+    return (
+        f"Over the {inside.size} searches, the interval of the learning rate holds the best single η of the grid in "
+        f"{int(inside.sum())}, and misses it by no more than a factor of 1.6 in {int((near & ~inside).sum())} more. A "
+        f"training time was expected in {known}, and its 95 % interval held the time that training then took in "
+        f"{int(held.sum())} of them{off}."
+    )

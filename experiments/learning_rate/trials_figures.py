@@ -1,0 +1,91 @@
+"""The figures of the judgement: ratios by rule, and where on the grid the search landed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from experiments import panels
+from experiments.learning_rate.trials import FINDER
+
+COLOURS = {"judged": "tab:red", "development": "tab:blue"}
+SHOWN_UP_TO = 4.0
+"""Ratios are drawn up to this, AlgoPerf's largest; beyond lie those that are slower and those that missed."""
+
+
+def figures_of(summary: xr.Dataset, jobs: Mapping[str, Any]) -> dict[str, Figure]:
+    """Ratios of every rule and problem; and time over η with the learning rates that the search took."""
+    return {"rules": _rules(summary), "picks": _picks(summary)}
+
+
+def _rules(summary: xr.Dataset) -> Figure:
+    order = sorted(summary["rule"].values, key=lambda rule: np.median(summary["ratio"].sel(rule=rule)))
+    figure, (ax,) = panels(1, 1, (8, 1.4 + 0.34 * len(order)))
+    slower, missed = SHOWN_UP_TO * 1.12, SHOWN_UP_TO * 1.32
+    for half, colour in COLOURS.items():
+        part = summary.isel(case=np.flatnonzero(summary["half"] == half))
+        for place, rule in enumerate(order):
+            ratio = part["ratio"].sel(rule=rule).values
+            at = np.where(np.isinf(ratio), missed, np.where(ratio > SHOWN_UP_TO, slower, ratio))
+            jitter = 0.12 * (1 if half == "judged" else -1) + np.linspace(-0.08, 0.08, len(at))
+            ax.plot(
+                at, place + jitter, "o", color=colour, markersize=4, alpha=0.7, label=None if place else f"{half} half"
+            )
+    medians = [np.median(summary["ratio"].sel(rule=rule)) for rule in order]
+    ax.plot(
+        np.minimum(medians, slower),
+        range(len(order)),
+        "|",
+        color="black",
+        markersize=16,
+        label="median of all problems",
+    )
+    ax.axvline(1, color="0.6", linewidth=0.8)
+    ax.axvline(SHOWN_UP_TO, color="0.6", linewidth=0.8)
+    ax.set(xscale="log", ylim=(len(order) - 0.5, -0.5), xlim=(0.8, SHOWN_UP_TO * 1.5))
+    ticks = [1, 1.1, 1.5, 2, 3, 4]
+    ax.set_xticks([*ticks, slower, missed], [*(f"{tick:g}" for tick in ticks), "slower", "missed"], rotation=45)
+    ax.set_xticks([], minor=True)
+    ax.set_yticks(range(len(order)), order)
+    for label in ax.get_yticklabels():
+        if label.get_text() == FINDER:
+            label.set_fontweight("bold")
+    ax.set_xlabel("time to target over that of the best of the grid (median over studies)")
+    ax.grid(axis="y", linewidth=0.3)
+    figure.legend(loc="outside upper center", ncols=3, fontsize="small")
+    return figure
+
+
+def _picks(summary: xr.Dataset) -> Figure:
+    columns = min(4, summary.sizes["case"])
+    rows = -(-summary.sizes["case"] // columns)
+    figure, axes = panels(rows, columns, (3.2 * columns, 2.3 * rows))
+    for ax in axes[summary.sizes["case"] :]:
+        ax.set_axis_off()
+    for ax, case in zip(axes, summary["case"].values, strict=False):
+        row = summary.sel(case=case)
+        times = row["grid_times"].transpose("grid", "study").values
+        median = np.median(times, axis=1)
+        ax.plot(row["grid_eta"], np.where(np.isfinite(median), median, np.nan), color="0.2", linewidth=1.2)
+        ours, took = row["eta"].sel(rule=FINDER).values, row["time"].sel(rule=FINDER).values
+        ceiling = 4 * float(row["oracle"])
+        ax.plot(
+            ours, np.where(np.isfinite(took), took, ceiling), "o", color=COLOURS[str(row["half"].item())], markersize=4
+        )
+        onset = float(row["onset"].sel(bound="estimate").median(skipna=True))
+        if np.isfinite(onset):
+            ax.axvline(onset, color="0.4", linewidth=0.8, linestyle="-.")
+        ax.axhline(float(row["oracle"]), color="tab:green", linewidth=0.8)
+        ax.set(xscale="log", ylim=(0, 1.1 * ceiling if np.isfinite(ceiling) else None))
+        ax.set_title(str(row["label"].item()), fontsize=6.5)
+        ax.tick_params(labelsize=6)
+    figure.supxlabel("learning rate η", fontsize="small")
+    figure.supylabel("steps to the target", fontsize="small")
+    figure.suptitle(
+        "line: median over studies at each η of the grid; green: best of the grid; dots: the search, one per study "
+        "(red judged, blue development; at the top: missed); dash-dotted: onset of chaos, median",
+        fontsize="x-small",
+    )
+    return figure
