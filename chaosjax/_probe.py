@@ -178,11 +178,13 @@ def delayed(start: int, probe: Probe) -> Probe:
         return _Waiting(probe.init(key, x, theta), key)
 
     def update(m: _Waiting, transition: Transition, *images: PyTree) -> _Waiting:
+        y = transition.y  # outside the branches: what is first computed in one exists nowhere else
+
         def follow() -> PyTree:
             return alike(followed(m.memory, transition.fork(), *images), m.memory)
 
         def arrive() -> PyTree:
-            made = probe.init(m.key, transition.y, {**probe.theta, **transition.theta})
+            made = probe.init(m.key, y, {**probe.theta, **transition.theta})
             return alike(made, m.memory)
 
         phase_of_clock = jnp.clip(transition.t + 2 - start, 0, 2)  # 0: waiting, 1: the step to start, 2: begun

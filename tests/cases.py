@@ -190,6 +190,7 @@ def probes_for(name: str, every: bool = False) -> dict[str, cj.Probe]:
     if name != "logistic":  # of one dimension
         probes["frame"] = cj.probes.lyapunov(k=2, every=2)._replace(dims=("vector",))
         probes["gali"] = cj.probes.gali()
+        probes["reseeded"] = cj.probes.lyapunov(k=2, reseed=4)._replace(dims=dict.fromkeys(("", "known"), ("vector",)))
     if system.loss is not None:
         probes |= {
             "ablation": cj.probes.ablation(side_by_side=7),

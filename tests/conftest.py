@@ -39,8 +39,8 @@ use_disk_cache()
 
 
 QUICKLY_COMPILED = (
-    "test_edge_of_chaos test_ensembles test_find_learning_rate test_jumps test_linalg test_models test_optimizers "
-    "test_probes test_studies test_thresholds test_training"
+    "test_edge_of_chaos test_ensembles test_find_learning_rate test_jumps test_late_frames test_linalg test_models "
+    "test_optimizers test_probes test_studies test_thresholds test_training"
 ).split()
 
 

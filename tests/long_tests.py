@@ -21,6 +21,7 @@ LONG = (
     "test_find_learning_rate.py::test_minibatches",
     "test_flows.py::test_",
     "test_gali.py::test_on_training",
+    "test_late_frames.py::test_the_edge_of_stability",
     "test_linalg.py::test_a_vmapped_search",
     "test_linalg.py::test_pairs_of_the_matrix",
     "test_mnist_studies.py",

@@ -53,6 +53,14 @@ def test_a_diverged_cell_has_no_exponent_but_keeps_the_one_it_had_before():
     np.testing.assert_array_equal(stats.finite_time_exponents(growth, 0, 6), [1, 1])
 
 
+def test_a_window_with_a_record_that_is_not_known_has_no_exponent():
+    growth = cells(np.ones((2, 11)), seed=[0, 1], time=range(11))
+    known = cells(np.arange(22).reshape(2, 11) != 5, seed=[0, 1], time=range(11))
+    np.testing.assert_array_equal(stats.finite_time_exponents(growth, known=known), [np.nan, 1])
+    np.testing.assert_array_equal(stats.finite_time_exponents(growth, 5, 9, known=known), [1, 1])
+    np.testing.assert_array_equal(stats.finite_time_exponents(growth, 4, 9, known=known), [np.nan, 1])
+
+
 def test_local_exponents_average_to_the_whole():
     growth = cells(random(2, 21), seed=[0, 1], time=np.arange(21) * 4)
     growth[:, 0] = 0

@@ -8,7 +8,9 @@ from chaosjax.stats._checks import require_dims
 Time = float | xr.DataArray | None
 
 
-def finite_time_exponents(growth: xr.DataArray, start: Time = None, stop: Time = None) -> xr.DataArray:
+def finite_time_exponents(
+    growth: xr.DataArray, start: Time = None, stop: Time = None, known: xr.DataArray | None = None
+) -> xr.DataArray:
     r"""Return the finite-time Lyapunov exponents over the window (start, stop].
 
     .. math:: \lambda = \frac{1}{t_1 - t_0} \sum_{t_0 < t \le t_1} g(t)
@@ -17,9 +19,12 @@ def finite_time_exponents(growth: xr.DataArray, start: Time = None, stop: Time =
         growth: ``[..., time, ...]``, g(t): the nats accumulated over (t - stride, t].
         start, stop: t₀ and t₁, recorded times in steps: one for all cells, or an array over cell axes with one per
             cell. None stands for the first and the last recorded time.
+        known: which of the growth the frame could know, as ``lyapunov(reseed=…)`` and ``lyapunov(witness=…)`` record it
+            under ``_known``.
 
     Returns:
-        ``[...]``, nats per step. NaN for a cell that diverged inside its window, or whose window is NaN.
+        ``[...]``, nats per step. NaN for a cell that diverged inside its window, or whose window is NaN, or holds a
+        record that is not known.
 
     Raises:
         ValueError: no time dimension, a `start` or `stop` that is not a recorded time, or an empty window.
@@ -33,6 +38,8 @@ def finite_time_exponents(growth: xr.DataArray, start: Time = None, stop: Time =
     # Cells missing from start or stop would otherwise be dropped from the result by xarray's inner join.
     growth, lower, upper = xr.align(growth, lower, upper, join="exact")
     inside = (time > lower) & (time <= upper)
+    if known is not None:
+        growth = growth.where(known.astype(bool))
     exponent = growth.where(inside, 0.0).sum("time", skipna=False) / (upper - lower)
     return exponent.assign_attrs(long_name="finite-time Lyapunov exponent", units="nats/step")
 
