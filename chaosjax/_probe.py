@@ -27,6 +27,7 @@ class Cost(NamedTuple):
         steps: images of phase points, per step.
         tangents: products of the step's Jacobian with a vector, per step.
         products: Hessian-vector products, per record, at most.
+        products_per_step: Hessian-vector products, per step, at most.
         losses: evaluations of the loss over all samples, per record.
         losses_per_weight: evaluations of the loss, per record and parameter.
         every: records that count lie at multiples of so many steps; 1: every record does.
@@ -36,6 +37,7 @@ class Cost(NamedTuple):
     steps: int = 0
     tangents: int = 0
     products: int = 0
+    products_per_step: int = 0
     losses: int = 0
     losses_per_weight: int = 0
     every: int = 1
@@ -49,7 +51,7 @@ class Cost(NamedTuple):
         return {
             "steps": self.steps * begun,
             "tangents": self.tangents * begun,
-            "products": self.products * max(0, records),
+            "products": self.products * max(0, records) + self.products_per_step * begun,
             "losses": (self.losses + self.losses_per_weight * weights) * max(0, records),
         }
 

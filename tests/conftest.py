@@ -20,7 +20,7 @@ from long_tests import is_long
 CHECKED = (
     "_cell _eigenpairs _jumps _linalg _minibatch models _optimizer _precision _probe probes _problem _questions "
     "_parity _preconditioner _rayleigh_ritz _response _thresholds _engine _results _run series _system systems "
-    "tangent _training _transition"
+    "tangent _training _transition _overlaps _spectral_parts"
 ).split()
 
 jax.config.update("jax_enable_x64", True)
@@ -39,8 +39,8 @@ use_disk_cache()
 
 
 QUICKLY_COMPILED = (
-    "test_edge_of_chaos test_ensembles test_find_learning_rate test_jumps test_late_frames test_linalg test_models "
-    "test_optimizers test_probes test_studies test_thresholds test_training"
+    "test_alignment test_edge_of_chaos test_ensembles test_find_learning_rate test_growth_split test_jumps "
+    "test_late_frames test_linalg test_models test_optimizers test_probes test_studies test_thresholds test_training"
 ).split()
 
 

@@ -1,6 +1,7 @@
 """Which tests `make test` leaves to `make test-all`: by the beginning of their name, but for those that are kept."""
 
 LONG = (
+    "test_alignment.py::test_covariant",
     "test_benchmarks.py",
     "test_compilation.py::test_a_second_process",
     "test_compilation.py::test_the_cache_is_switched_off",
@@ -21,6 +22,9 @@ LONG = (
     "test_find_learning_rate.py::test_minibatches",
     "test_flows.py::test_",
     "test_gali.py::test_on_training",
+    "test_growth_split.py::test_it_follows",
+    "test_growth_split.py::test_of_a_map",
+    "test_growth_split.py::test_the_sum",
     "test_late_frames.py::test_the_edge_of_stability",
     "test_linalg.py::test_a_vmapped_search",
     "test_linalg.py::test_pairs_of_the_matrix",

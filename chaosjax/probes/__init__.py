@@ -2,11 +2,13 @@
 
 from chaosjax._probe import delayed, every, reading
 from chaosjax.probes._ablation import ablation
+from chaosjax.probes._alignment import alignment
 from chaosjax.probes._alive import alive
 from chaosjax.probes._batch_sharpness import batch_sharpness
 from chaosjax.probes._benettin import benettin
 from chaosjax.probes._ensemble import ensemble
 from chaosjax.probes._gali import gali
+from chaosjax.probes._growth_split import growth_split
 from chaosjax.probes._loss import loss
 from chaosjax.probes._lyapunov import lyapunov
 from chaosjax.probes._metric import metric
@@ -18,6 +20,7 @@ from chaosjax.probes._weights import weights
 
 __all__ = [
     "ablation",
+    "alignment",
     "alive",
     "batch_sharpness",
     "benettin",
@@ -25,6 +28,7 @@ __all__ = [
     "ensemble",
     "every",
     "gali",
+    "growth_split",
     "loss",
     "lyapunov",
     "metric",

@@ -59,7 +59,7 @@ def lyapunov(
     - ``witness=R``: the first frame is kept and recorded; a fresh one beside it, every R steps, says in ``_known``
       whether it still knows.
 
-    What turns unstable is met by the next fresh frame, and seen once it has grown by about ``½ ln d + 1`` nats: the flag
+    What turns unstable is met by the next fresh frame, and seen once it has grown by some ``½ ln d + 1`` nats: the flag
     comes that late, at most 1.5 R steps. What is lost and found again within R steps is missed by both.
 
     Cost: one linearization and k Jacobian-vector products per step (2k with two frames), memory k·d numbers (2k·d).
@@ -82,6 +82,19 @@ def lyapunov(
 
     Source: Benettin, Galgani, Giorgilli, Strelcyn, Meccanica 15 (1980) 9; Shimada, Nagashima (1979).
     """
+    return delayed(start, undelayed(k, every, piecewise, start, reseed, staggered, witness))
+
+
+def undelayed(
+    k: int = 1,
+    every: int = 1,
+    piecewise: bool = False,
+    start: int = 0,
+    reseed: int | None = None,
+    staggered: bool = True,
+    witness: int | None = None,
+) -> Probe:
+    """`lyapunov` for what wraps it in `delayed` with more: `start` only sets the clock of fresh frames."""
     k = check_count("k", k, what="number of exponents")
     every = check_count("every", every, what="steps between orthonormalisations")
     if reseed is not None and witness is not None:
@@ -93,20 +106,18 @@ def lyapunov(
         "every_steps": every,
     }
     if reseed is None and witness is None:
-        made = _plain(k, every, piecewise)
-        return delayed(start, made._replace(attrs=attrs))
+        return _plain(k, every, piecewise)._replace(attrs=attrs)
     name, interval = ("reseed", reseed) if witness is None else ("witness", witness)
     interval = check_count(name, interval, least=2, what="steps between fresh frames")
     schedule = Schedule(every, interval, handover=witness is None)
     two = staggered or witness is not None
     made = (_two_frames if two else _one_frame)(k, schedule, piecewise, start)
     entries = {"entries": {"known": {"long_name": "the frame could know its growth", "units": "1"}}} if two else {}
-    return delayed(start, made._replace(attrs={**attrs, f"{name}_steps": interval, "staggered": two, **entries}))
+    return made._replace(attrs={**attrs, f"{name}_steps": interval, "staggered": two, **entries})
 
 
 def reported(m: Any) -> Float[Array, "k d"]:
-    """The vectors that the memory of a `lyapunov` probe reports on."""
-    m = m.memory if hasattr(m, "memory") else m
+    """The vectors that the memory of an `undelayed` probe reports on."""
     return (m if isinstance(m, Frame) else m.frame).vectors
 
 

@@ -1,0 +1,62 @@
+"""A vector split by the spectrum of a symmetric operator, matrix-free."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from chaosjax._linalg import LinearMap, new_direction, unbatched
+from chaosjax._rayleigh_ritz import rounding
+
+
+class Spectrum(NamedTuple):
+    """The spectral measure of a vector by n Lanczos steps: Gauss quadrature, exact for polynomials of degree 2n − 1.
+
+    Attributes:
+        values: Ritz values θ, of the whole basis and of its first three quarters.
+        weights: the part of the vector along each Ritz vector, c.
+        vectors: each Ritz vector's coefficients in the basis, as columns.
+        basis: orthonormal rows; 0 where the Krylov space is exhausted.
+        image: the operator's product with the vector.
+    """
+
+    values: Float[Array, "2 n"]
+    weights: Float[Array, "2 n"]
+    vectors: Float[Array, "2 n n"]
+    basis: Float[Array, "n d"]
+    image: Float[Array, " d"]
+
+    def part(self, low: Float[Array, ""] | float, high: Float[Array, ""] | float) -> Float[Array, "2 d"]:
+        """The parts of the vector with ``low < θ < high``, by the whole basis and by its first three quarters."""
+        inside = (self.values > low) & (self.values < high)
+        coefficients = jnp.einsum("rij,rj->ri", self.vectors, jnp.where(inside, self.weights, 0.0))
+        return coefficients @ self.basis
+
+
+def spectrum_of(matvec: LinearMap, vector: Float[Array, " d"], products: int) -> Spectrum:
+    """Run Lanczos from a vector, with full reorthogonalisation.
+
+    Cost: `products` products, memory products·d.
+    """
+    n = min(products, vector.size)
+    length = jnp.linalg.norm(vector)
+    first = jnp.where(length > 0, vector / jnp.where(length > 0, length, 1.0), 0.0)
+
+    def step(carry: tuple[Array, Array, Array], j: Array) -> tuple[tuple[Array, Array, Array], tuple[Array, ...]]:
+        basis, row, scale = carry
+        basis = basis.at[j].set(row)
+        image = matvec(row)
+        alpha = row @ image
+        scale = jnp.maximum(scale, jnp.linalg.norm(image))
+        following, beta = new_direction(image, basis, rounding(vector.dtype) * scale)
+        return (basis, following, scale), (alpha, beta, jnp.where(j == 0, image, 0.0))
+
+    start = (jnp.zeros((n, vector.size), vector.dtype), first, jnp.zeros((), vector.dtype))
+    (basis, _, _), (alpha, beta, images) = lax.scan(step, start, jnp.arange(n))
+    whole = jnp.diag(alpha) + jnp.diag(beta[: n - 1], 1) + jnp.diag(beta[: n - 1], -1)
+    held = jnp.arange(n) < max(1, 3 * n // 4)
+    fewer = jnp.where(held[:, None] & held[None], whole, 0.0)
+    values, vectors = jax.vmap(unbatched(jnp.linalg.eigh))(jnp.stack([whole, fewer]))
+    return Spectrum(values, length * vectors[:, 0, :], vectors, basis, length * images.sum(0))
