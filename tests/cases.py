@@ -196,17 +196,9 @@ def probes_for(name: str, every: bool = False) -> dict[str, cj.Probe]:
             "ablation": cj.probes.ablation(side_by_side=7),
             "gradient": cj.probes.norms("l1", of=("grad",)),
             "sharpness": cj.probes.every(6, cj.probes.sharpness(tolerance=1e-12)),
-            "alignment": cj.probes.alignment(tolerance=1e-12)._replace(dims=_of_alignment()),
             "split": cj.probes.growth_split(turning=False, threshold=lambda theta: 1.5),
         }
     return probes
-
-
-def _of_alignment() -> Mapping[str, tuple[str, ...]]:
-    """The dims of `alignment`, whose vectors and those of `frame` are not as many."""
-    dims = cj.probes.alignment().dims
-    assert isinstance(dims, Mapping)
-    return {entry: tuple(f"aligned_{dim}" for dim in own) for entry, own in dims.items()}
 
 
 def _of_training(system: cj.System) -> dict[str, cj.Probe]:
@@ -221,4 +213,5 @@ def _of_training(system: cj.System) -> dict[str, cj.Probe]:
         "ablation": cj.probes.ablation(side_by_side=7),
         "preconditioned": cj.probes.every(6, cj.probes.preconditioned_sharpness(tolerance=1e-12)),
         **({"batch_sharpness": cj.probes.batch_sharpness(3)} if system.attrs["batch_size"] else {}),
+        "alignment": cj.probes.alignment(tolerance=1e-12),
     }

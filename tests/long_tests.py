@@ -48,7 +48,7 @@ LONG = (
     "test_studies.py::test_an_experiment_of_the_studies_at_toy_size",
     "test_studies.py::test_an_experiment_that_fails",
     "test_studies.py::test_one_experiment",
-    "test_studies.py::test_robustness",
+    "test_studies.py::test_one_report",
     "test_studies.py::test_rules_for_the_learning_rate",
     "test_studies.py::test_the_mnist_experiments",
     "test_spectrum.py::test_a_sweep_ends",

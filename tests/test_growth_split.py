@@ -129,9 +129,11 @@ def test_of_a_map_with_a_state_the_parts_add_up_and_the_second_split_is_missing(
     p = v.size // 2
     weights = ravel_pytree(carry.x.params)[0]
     unravel = ravel_pytree(carry.x.params)[1]
-    H = jax.hessian(lambda w: system.loss(carry.x._replace(params=unravel(w)), theta, None))(weights)
+    loss = system.loss
+    assert loss is not None
+    H = jax.hessian(lambda w: loss(carry.x._replace(params=unravel(w)), theta, None))(weights)
     values, vectors = np.linalg.eigh(H)
-    place = np.asarray(cj.phase(carry.x._replace(params=unravel(np.arange(1.0, p + 1))))[0])
+    place = np.asarray(cj.phase(carry.x._replace(params=unravel(jax.numpy.arange(1.0, p + 1))))[0])
     rows = [int(np.flatnonzero(place == i + 1)[0]) for i in range(p)]
     growth, whole = np.log(np.linalg.norm(J @ v)), J @ v + v
     for part, inside in {"negative": values < 0, "sharp": values > 3.8 / 0.3}.items():

@@ -29,10 +29,14 @@ OTHERS = [name for name in names_in(CONF) if name not in PUBLISHED]
 FIGURES = {"noise": {"noise.png"}, "example": {"exponent.png"}}
 TOY = ["run.steps=40", "run.learning_rates=2", "run.seeds=2", "run.sharpness_every=20", "sweep.cells_per_batch=2"]
 
+TOGETHER = {  # one report over several jobs: two of them
+    "jimenez/robustness": (["case=digits"], ["case=iris"]),
+    "curvature/before_edge": (["case=digits"], ["case=iris"]),
+    "curvature/expansion": (["data=iris", "activation=sigmoid"], ["data=iris", "activation=relu"]),
+}
+
 IN_ONE_PROGRAM = [
-    name
-    for name in PUBLISHED
-    if name not in ("jimenez/mnist", "jimenez/robustness", "danovski/s2", "learning_rate/judge")
+    name for name in PUBLISHED if name not in ("jimenez/mnist", "danovski/s2", "learning_rate/judge", *TOGETHER)
 ]
 
 
@@ -96,10 +100,11 @@ def test_a_report_runs_no_sweep(tmp_path, monkeypatch):
     assert (tmp_path / "findings.json").read_text() == before
 
 
-def test_robustness_over_two_cases(tmp_path):
-    for case in ("digits", "iris"):
-        (tmp_path / case).mkdir()
-        config = job(tmp_path / case, "experiment=jimenez/robustness", f"case={case}")
+@pytest.mark.parametrize("experiment", TOGETHER)
+def test_one_report_over_two_jobs(experiment, tmp_path):
+    for place, overrides in enumerate(TOGETHER[experiment]):
+        (tmp_path / f"{place}").mkdir()
+        config = job(tmp_path / f"{place}", f"experiment={experiment}", *overrides)
     instantiate(config.report)(finished_jobs(tmp_path), tmp_path)
     check(tmp_path)
 

@@ -97,6 +97,7 @@ def alignment(
     smallest = check_count("smallest", smallest, what="number of smallest eigenvalues")
     k = check_count("k", k, most=max_products - smallest, what="max_products less smallest")
     frame = undelayed(vectors, start=start, reseed=reseed)
+    pushed: Any = frame.update
     wanted = Wanted(k, smallest, tolerance, max_products)
 
     def init(key: PRNGKeyArray, x: PyTree, theta: Theta) -> Alignment:
@@ -105,7 +106,7 @@ def alignment(
         return Alignment(frame.init(key, x, theta), extremes, jnp.full((k + smallest, u.size), jnp.nan, u.dtype))
 
     def update(m: Alignment, transition: Transition) -> Alignment:
-        return m._replace(frame=frame.update(m.frame, transition))
+        return m._replace(frame=pushed(m.frame, transition))
 
     def emit(m: Alignment, transition: Transition) -> tuple[Alignment, dict[str, Array]]:
         memory, framed = frame.emit(m.frame, transition)

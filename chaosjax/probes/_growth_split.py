@@ -102,6 +102,7 @@ def growth_split(
     """
     products = check_count("products", products, least=3, what="Lanczos steps from the tangent vector")
     frame = undelayed(start=start, reseed=reseed)
+    pushed: Any = frame.update
     wanted = Wanted(1, 1, tolerance, max_products)
     summed = [name for name in _ENTRIES if turning or name not in ("available_sharp", "available_negative", "turning")]
 
@@ -120,7 +121,7 @@ def growth_split(
             found |= _against_the_largest(found[""], pairs.values, sharpest, is_descent)
             converged &= jnp.all(pairs.converged)
         growth = {name: m.growth[name] + found[name] for name in summed}
-        return Split(frame.update(m.frame, transition), extremes, growth, converged)
+        return Split(pushed(m.frame, transition), extremes, growth, converged)
 
     def emit(m: Split, transition: Transition) -> tuple[Split, dict[str, Array]]:
         memory, framed = frame.emit(m.frame, transition)
