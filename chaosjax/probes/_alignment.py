@@ -110,7 +110,7 @@ def alignment(
 
     def emit(m: Alignment, transition: Transition) -> tuple[Alignment, dict[str, Array]]:
         memory, framed = frame.emit(m.frame, transition)
-        extremes, pairs = follow(m.extremes, transition, wanted)
+        extremes, pairs = follow(m.extremes, transition, transition.hvp, wanted)
         found, last = pairs.vectors, jax.vmap(transition.project)(m.last)
         record = overlaps(transition, reported(memory), found[:k], found[k:])
         record |= {

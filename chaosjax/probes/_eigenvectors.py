@@ -1,4 +1,4 @@
-"""Eigenvectors of the Hessian, carried from one search to the next."""
+"""Extreme eigenvectors of an operator over the parameters, carried from one search to the next."""
 
 from typing import NamedTuple
 
@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from chaosjax._eigenpairs import ExtremeEigenpairs, eigenpairs
+from chaosjax._linalg import LinearMap
 from chaosjax._system import phase
 from chaosjax._transition import Transition
 
@@ -46,12 +47,14 @@ def unfollowed(key: PRNGKeyArray, x: PyTree, wanted: Wanted) -> Followed:
     return Followed(jnp.zeros((rows, u.size), u.dtype), jnp.bool_(False), jnp.int32(0), key)
 
 
-def follow(m: Followed, transition: Transition, wanted: Wanted) -> tuple[Followed, ExtremeEigenpairs]:
-    """The extreme eigenpairs of the Hessian at x, from those of the search before."""
+def follow(
+    m: Followed, transition: Transition, matvec: LinearMap, wanted: Wanted
+) -> tuple[Followed, ExtremeEigenpairs]:
+    """The extreme eigenpairs of an operator at x, from those of the search before."""
     block = jax.vmap(transition.project)(m.block)
     rows = min(block.shape)
     pairs = eigenpairs(
-        transition.hvp,
+        matvec,
         block[:rows],
         wanted.k,
         wanted.smallest,

@@ -1,21 +1,16 @@
 """Extreme eigenvalues of an operator of the transition, followed from record to record."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, PRNGKeyArray, PyTree
 
 from chaosjax._checks import check_count
-from chaosjax._eigenpairs import eigenpairs
 from chaosjax._linalg import LinearMap
 from chaosjax._probe import Cost, Probe
-from chaosjax._system import Theta, phase
+from chaosjax._system import Theta
 from chaosjax._transition import Transition
-
-_AUDIT = 25
-"""Every so many records the spectrum is searched anew, for an eigenvector that no row of the block has followed."""
+from chaosjax.probes._eigenvectors import Followed, Wanted, follow, unfollowed
 
 _ENTRIES = ("", "residual", "converged")
 
@@ -30,22 +25,6 @@ _OF_ENTRIES = {
     "smallest_converged": {"long_name": "eigenvalue within tolerance, none missed", "units": "1"},
     "products": {"long_name": "Hessian-vector products", "units": "1"},
 }
-
-
-class Followed(NamedTuple):
-    """What the next search starts from.
-
-    Attributes:
-        block: the eigenvectors of the last record, and a guard for each end of the spectrum.
-        certified: no eigenvalue beyond theirs had been missed then.
-        records: number of records so far.
-        key: of the random directions.
-    """
-
-    block: Float[Array, "b d"]
-    certified: Bool[Array, ""]
-    records: Int[Array, ""]
-    key: PRNGKeyArray
 
 
 def followed(
@@ -77,35 +56,23 @@ def followed(
             + (f" less smallest={smallest}" if smallest else "")
         )
 
+    wanted = Wanted(k, smallest, tolerance, max_products)
+
     def init(key: PRNGKeyArray, x: PyTree, theta: Theta) -> Followed:
-        u, _ = phase(x)
-        rows = min(k + smallest + 1 + (smallest > 0), max_products)
-        return Followed(jnp.zeros((rows, u.size), u.dtype), jnp.bool_(False), jnp.int32(0), key)
+        return unfollowed(key, x, wanted)
 
     def update(m: Followed, transition: Transition) -> Followed:
         return m
 
     def emit(m: Followed, transition: Transition) -> tuple[Followed, dict[str, Array]]:
-        block = jax.vmap(transition.project)(m.block)
-        rows = min(block.shape)
         matvec, further = operator(transition)
-        pairs = eigenpairs(
-            matvec,
-            block[:rows],
-            k,
-            smallest,
-            tolerance=tolerance,
-            max_products=max_products,
-            trusted=m.certified & (m.records % _AUDIT != 0),
-            key=jax.random.fold_in(m.key, m.records),
-        )
+        m, pairs = follow(m, transition, matvec, wanted)
         record = {"products": pairs.products, **further}
         for entry, field in {"": pairs.values, "residual": pairs.residuals, "converged": pairs.converged}.items():
             record[entry] = field[:k]
             if smallest:
                 record[f"smallest_{entry}".rstrip("_")] = field[k:]
-        block = m.block.at[:rows].set(jax.vmap(transition.embed)(pairs.block))
-        return Followed(block, pairs.certified, m.records + 1, m.key), record
+        return m, record
 
     return Probe(
         init,

@@ -117,7 +117,7 @@ def growth_split(
         found, is_descent = _parts(transition, v, sharpest, products)
         extremes, converged = m.extremes, m.converged
         if turning:
-            extremes, pairs = follow(extremes, transition, wanted)
+            extremes, pairs = follow(extremes, transition, transition.hvp, wanted)
             found |= _against_the_largest(found[""], pairs.values, sharpest, is_descent)
             converged &= jnp.all(pairs.converged)
         growth = {name: m.growth[name] + found[name] for name in summed}
