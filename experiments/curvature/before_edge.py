@@ -116,7 +116,7 @@ def _rates_in_words(orders: Mapping[float, str], order: str) -> str:
 def figures(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str, Figure]:
     """A row per case, a panel per learning rate: λ of windows on the left axis, sharpness·η/2 on the right."""
     count, rates = summary.sizes["case"], summary.sizes["rate"]
-    figure, axes = panels(count, rates, (2.6 * rates, 2.6 * count), squeeze=False)
+    figure, axes = panels(count, rates, (2.6 * rates, 2.6 * count))
     for row, (case, label) in enumerate(zip(summary["case"].values, summary.attrs["labels"], strict=True)):
         own = summary.sel(case=case)
         for column in range(rates):
