@@ -1,8 +1,8 @@
 """One cell of a sweep: its start, one block of its time loop, and its records."""
 
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import jax
@@ -10,9 +10,10 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
+from chaosjax._checks import arrays_only, blamed
 from chaosjax._probe import Probe
 from chaosjax._system import System, Theta, alike, traced_once
-from chaosjax._transition import Transition
+from chaosjax._transition import Members, Transition
 
 Probes = Mapping[str, Probe]
 
@@ -32,14 +33,15 @@ def start(system: System, probes: Probes, key: PRNGKeyArray, theta: Theta) -> Ca
     Raises:
         ValueError: for a phase point with complex coordinates, or a probe's own objection.
     """
-    x = _strong(system.init(jax.random.fold_in(key, 0), theta))
+    with blamed("the system's init"):
+        x = _strong(system.init(jax.random.fold_in(key, 0), theta), "the first phase point")
     if any(jnp.issubdtype(leaf.dtype, jnp.complexfloating) for leaf in jax.tree.leaves(x)):
         raise ValueError("the phase point has complex leaves; keep real and imaginary parts as float leaves")
     memories = {}
     for name, probe in probes.items():
         with named(name):
             own_key = jax.random.fold_in(key, zlib.crc32(name.encode()))
-            memories[name] = _strong(probe.init(own_key, x, {**probe.theta, **theta}))
+            memories[name] = _strong(probe.init(own_key, x, {**probe.theta, **theta}), "its first memory")
     return Carry(x, memories)
 
 
@@ -128,7 +130,7 @@ def _in_order(probes: Probes) -> Probes:
 def _transition(
     system: System, probes: Probes, carry: Carry, t: Int[Array, ""], theta: Theta, noise_key: PRNGKeyArray
 ) -> Transition:
-    members = {name: probe.members(carry.memories[name]) for name, probe in probes.items() if probe.members is not None}
+    members = {name: _members(name, probe, carry) for name, probe in probes.items() if probe.members is not None}
     linearized = any(probe.cost.tangents and probe.cost.start == 0 for probe in probes.values())
     return Transition(system, t, carry.x, theta, noise_key, members, linearized)
 
@@ -137,7 +139,10 @@ def _emit(probes: Probes, carry: Carry, transition: Transition) -> tuple[Carry, 
     memories, records = {}, {}
     for name, probe in probes.items():
         with named(name):
-            memory, records[name] = probe.emit(carry.memories[name], transition)
+            emitted: Any = probe.emit(carry.memories[name], transition)
+            if not isinstance(emitted, tuple) or len(emitted) != 2:
+                raise TypeError(f"emit must return the pair (memory, record), not a {type(emitted).__name__}")
+            memory, records[name] = emitted[0], arrays_only(emitted[1], "its record")
             memories[name] = alike(memory, carry.memories[name])
     return Carry(carry.x, memories), records
 
@@ -152,14 +157,24 @@ def _follow(probes: Probes, carry: Carry, transition: Transition) -> Carry:
     return Carry(alike(transition.y, carry.x), memories)
 
 
-@contextmanager
-def named(name: str) -> Iterator[None]:
+def named(name: str) -> AbstractContextManager[None]:
     """Put a probe's name in front of what it objects to."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"probe '{name}': {error}") from error
+    return blamed(f"probe '{name}'")
 
 
-def _strong(tree: PyTree) -> PyTree:
+def _members(name: str, probe: Probe, carry: Carry) -> Members:
+    """The members of a probe, each of which must be a phase point."""
+    with named(name):
+        members: Any = probe.members(carry.memories[name]) if probe.members is not None else None
+        if not isinstance(members, Members):
+            raise TypeError(f"members must return a Members, not a {type(members).__name__}")
+        fit = jax.tree.structure(members.points) == jax.tree.structure(carry.x)
+        shapes, own = ([jnp.shape(leaf) for leaf in jax.tree.leaves(tree)] for tree in (members.points, carry.x))
+        if not fit or [shape[1:] for shape in shapes] != own or len({shape[:1] for shape in shapes}) > 1:
+            raise ValueError(f"members have leaves of shapes {shapes}; they need those of x behind one axis of members")
+        return members
+
+
+def _strong(tree: PyTree, what: str) -> PyTree:
+    arrays_only(tree, what)
     return jax.tree.map(lambda leaf: lax.convert_element_type(leaf, jnp.result_type(leaf)), tree)

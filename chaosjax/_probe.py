@@ -147,11 +147,17 @@ def every(steps: int, probe: Probe) -> Probe:
         ValueError: if steps is not a positive integer.
     """
     steps = check_count("steps", steps, most=_LATEST, what="every records at its multiples")
+    _refuse_others("every", probe)
 
     def emit(m: PyTree, transition: Transition) -> tuple[PyTree, Any]:
         return _where(transition.t % steps == 0, probe, m, transition)
 
     return probe._replace(emit=emit, attrs={**probe.attrs, "every": steps}, cost=probe.cost._replace(every=steps))
+
+
+def _refuse_others(what: str, probe: Any) -> None:
+    if not isinstance(probe, Probe):
+        raise TypeError(f"{what}: {probe!r:.60} is no Probe; call what makes it, e.g. probes.loss()")
 
 
 class _Waiting(NamedTuple):
@@ -173,6 +179,7 @@ def delayed(start: int, probe: Probe) -> Probe:
         ValueError: if start is not an integer of at least 0.
     """
     start = check_count("start", start, least=0, most=_LATEST, what="the time at which a delayed probe begins")
+    _refuse_others("delayed", probe)
     if start == 0:
         return probe
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from chaosjax._cell import Probes
 from chaosjax._checks import check_count
-from chaosjax._probe import Probe
+from chaosjax._parts import check_probe, check_system
 from chaosjax._system import System, traced_once
 from chaosjax.probes._alive import alive
 
@@ -107,7 +107,7 @@ class Run(NamedTuple):
         return {kind: self.grid.size * number for kind, number in total.items()}
 
 
-def checked_run(system: System, probes: Any, axes: Any, clock: Clock, noise: str, noise_seed: int) -> Run:
+def checked_run(system: Any, probes: Any, axes: Any, clock: Clock, noise: str, noise_seed: int) -> Run:
     """Check what a sweep is asked for, and add the probe ``alive``.
 
     Raises:
@@ -115,14 +115,17 @@ def checked_run(system: System, probes: Any, axes: Any, clock: Clock, noise: str
     """
     if noise not in ("common", "independent"):
         raise ValueError(f"noise={noise!r} must be 'common' or 'independent'")
+    check_system(system)
     if not isinstance(axes, Mapping):
         raise TypeError(f"axes={axes!r} must map names to values, e.g. {{'learning_rate': [0.1, 1.0], 'seed': [0, 1]}}")
     if not isinstance(probes, Mapping):
-        raise TypeError(f"probes={probes!r} must map names to probes, e.g. {{'growth': probes.lyapunov()}}")
+        what = f"a {type(probes).__name__}"
+        raise TypeError(f"probes is {what}; it must map names to probes, e.g. {{'growth': probes.lyapunov()}}")
+    for name in axes:
+        _check_name(name, "axes")
     for name, probe in probes.items():
         _check_name(name, "probes")
-        if not isinstance(probe, Probe):
-            raise TypeError(f"probes: '{name}' is {probe!r}, not a Probe; call what makes it, e.g. probes.loss()")
+        check_probe(f"probes: '{name}'", probe)
     grid = grid_of(system, probes, axes)
     taken = {*grid.axes, *RESERVED} & set(probes)
     if taken:
@@ -151,7 +154,6 @@ def grid_of(system: System, probes: Probes, axes: Mapping[str, Any]) -> Grid:
             close = get_close_matches(name, known, 1)
             hint = f"; did you mean '{close[0]}'?" if close else ""
             raise ValueError(f"axes: '{name}' is no control parameter here; known: {', '.join(known)}, seed{hint}")
-        _check_name(name, "axes")
         if name in RESERVED:
             raise ValueError(f"axes: '{name}' is a name of sweep's own; rename the control parameter")
         checked[name] = _checked_axis(name, values)
@@ -181,8 +183,9 @@ def _checked_axis(name: str, values: Any) -> np.ndarray:
     if (counts > 1).any():
         raise ValueError(f"axes: '{name}' holds {unique[counts > 1][0]:g} more than once; each value names one cell")
     if name == "seed":
-        if (array != np.round(array)).any() or array.max() > np.iinfo(np.uint32).max:
-            raise ValueError("axes: 'seed' must hold integers below 2**32")
+        wrong = array[(array != np.round(array)) | (array > np.iinfo(np.uint32).max)]
+        if wrong.size:
+            raise ValueError(f"axes: 'seed' holds {wrong[0]:g}; it must hold integers from 0 to 2**32 - 1")
         return array.astype(np.int64)
     _check_precision(name, array)
     return array
@@ -206,5 +209,6 @@ def _check_precision(name: str, array: np.ndarray) -> None:
 
 def _check_name(name: Any, what: str) -> None:
     """Refuse a name that cannot be a variable's."""
-    if not isinstance(name, str) or not name or "/" in name or name.startswith((".", "__")):
+    bad = not isinstance(name, str) or not name.isprintable() or len(name.encode()) > 200
+    if bad or not name or "/" in name or name.startswith((".", "__")):
         raise ValueError(f"{what}: {name!r} cannot name a variable; use letters, digits and underscores")

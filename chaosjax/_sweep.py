@@ -7,7 +7,7 @@ from typing import Any
 import xarray as xr
 
 from chaosjax._cell import Probes
-from chaosjax._checks import check_count
+from chaosjax._checks import check_callable, check_count
 from chaosjax._engine import Engine, plan
 from chaosjax._loop import End, advanced, first_state
 from chaosjax._results import (
@@ -93,6 +93,8 @@ def sweep(
     threads = None if threads is None else check_count("threads", threads)
     if cells_per_batch not in (None, "tune"):
         cells_per_batch = check_count("cells_per_batch", cells_per_batch, what="or 'tune', or None")
+    check_callable("until", until)
+    check_callable("callback", callback)
     location = None if store is None else local_folder(store)
     with only_writer(location), listening() as stop:
         earlier = Store.to_continue(location, resume)

@@ -10,6 +10,8 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
+from chaosjax._checks import arrays_only, blamed
+
 Theta = Mapping[str, Any]
 """Control parameters by name: scalars inside a cell of a sweep."""
 
@@ -138,7 +140,9 @@ def traced_once(system: System) -> System:
 
     @partial(jax.jit, static_argnums=3, inline=True)
     def step(x: PyTree, traced: Theta, noise: Any, plain: tuple[tuple[str, type, Any], ...]) -> PyTree:
-        return system.step(x, {**traced, **{name: value for name, _, value in plain}}, noise)
+        with blamed("the system's step"):
+            image = system.step(x, {**traced, **{name: value for name, _, value in plain}}, noise)
+            return arrays_only(image, "its result")
 
     def split(x: PyTree, theta: Theta, noise: Any) -> PyTree:
         plain = {name: value for name, value in theta.items() if type(value) in (bool, int, float)}

@@ -12,6 +12,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int, PyTree
 
+from chaosjax._checks import arrays_only, blamed
 from chaosjax._jumps import require_differentiable
 from chaosjax._response import Edge, edge, response
 from chaosjax._system import System, Theta, alike, phase
@@ -60,7 +61,8 @@ class Transition:
         self.t = t
         self.x = x
         self.theta = theta
-        self.noise = system.noise(noise_key, t)
+        with blamed("the system's noise"):
+            self.noise = arrays_only(system.noise(noise_key, t), "its result")
         self._noise_key = noise_key
         self._members = dict(members or {})
         self._linearized = linearized
@@ -179,7 +181,15 @@ class Transition:
                 "this System has no loss, but a probe asks for it: give System(loss=...) or drop the probe"
             )
         _, chart = phase(self.x)
-        return lambda u: loss(chart(u), self.theta, noise)
+
+        def value(u: Float[Array, " d"]) -> Float[Array, ""]:
+            with blamed("the system's loss"):
+                found = loss(chart(u), self.theta, noise)
+                if jnp.shape(found) != ():
+                    raise ValueError(f"it has shape {jnp.shape(found)}; return one number, e.g. the mean")
+                return found
+
+        return value
 
     def _gradient(self, noise: Any) -> PyTree:
         u, chart = phase(self.x)

@@ -18,6 +18,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+import chaosjax
 from experiments._stores import finished_jobs
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -71,10 +72,17 @@ def explained(error: BaseException) -> str:
     An error that no message was written for is shown with its traceback.
     """
     error = cause_of(error)
-    if not isinstance(error, ValueError | OSError | ImportError | InstantiationException | OmegaConfBaseException):
+    worded = ValueError | OSError | ImportError | InstantiationException | OmegaConfBaseException
+    if not isinstance(error, worded) and not (isinstance(error, TypeError) and _raised_by_chaosjax(error)):
         traceback.print_exception(error)
     said, cause = str(error) or type(error).__name__, str(error.__cause__ or "")
     return said if cause in said else f"{said} ({cause})"
+
+
+def _raised_by_chaosjax(error: BaseException) -> bool:
+    """Whether a check of ours objected, in words of its own."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and Path(frames[-1].filename).is_relative_to(Path(chaosjax.__file__).parent)
 
 
 @contextmanager

@@ -44,8 +44,7 @@ def plan(
         threads: batches at the same time on a CPU; None: one per core.
         engine: ``(run, layout, chunk, most) -> Engine``, for measuring.
     """
-    if devices is not None and not len(devices):
-        raise ValueError("devices=[] names none; leave it out for all accelerators, or else the CPU")
+    devices = None if devices is None else _checked_devices(devices)
     if devices is None:
         devices = jax.local_devices()
         devices = devices[:1] if devices[0].platform == "cpu" else devices
@@ -58,6 +57,17 @@ def plan(
     elif batch_size is None:
         batch_size = batch_size_for(_working_set(run, devices[0]), run.grid.size, devices[0], lanes)
     return Layout(int(batch_size), tuple(devices), threads)
+
+
+def _checked_devices(devices: Any) -> list[Any]:
+    listed = list(devices) if isinstance(devices, Sequence) and not isinstance(devices, str) else None
+    if listed is None or not all(isinstance(device, jax.Device) for device in listed):
+        raise TypeError(f"devices={devices!r} must be a list of devices, e.g. jax.devices()[:1], or None")
+    if not listed:
+        raise ValueError("devices=[] names none; leave it out for all accelerators, or else the CPU")
+    if len(set(listed)) < len(listed):
+        raise ValueError(f"devices={devices!r} names a device twice; name each once")
+    return listed
 
 
 def available_cores() -> int:

@@ -1,8 +1,9 @@
 """What looks at the records while a sweep runs."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import xarray as xr
 
 from chaosjax._results._store import Store
@@ -21,4 +22,9 @@ class Watchers(NamedTuple):
 
     def done(self, out: Store, index: int) -> bool:
         """Whether the run may end with its first `index` records."""
-        return self.until is not None and self.until(out.dataset(slice(index)))
+        if self.until is None:
+            return False
+        answer: Any = self.until(out.dataset(slice(index)))
+        if answer is None or np.ndim(answer) != 0:
+            raise TypeError(f"until returned a {type(answer).__name__}; return True or False, e.g. by .all()")
+        return bool(answer)
