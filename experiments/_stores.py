@@ -1,5 +1,6 @@
 """Where the records of a job lie: sweep.zarr in its folder, and those of further sweeps beside it."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,21 @@ def records_of(job: Path) -> xr.Dataset | dict[str, xr.Dataset]:
     return opened["sweep"] if list(opened) == ["sweep"] else opened
 
 
+def jobs_in(multirun: Path) -> list[Path]:
+    """The folders of a multirun's jobs that have a store; some lie in folders of folders."""
+    found = []
+    for place, folders, _ in os.walk(multirun):
+        if "sweep.zarr" in folders:
+            found.append(Path(place))
+        folders[:] = [name for name in folders if not name.endswith(".zarr")]
+    return sorted(found)
+
+
 def finished_jobs(multirun: Path) -> dict[str, Any]:
     """The records of a multirun's finished jobs as `records_of` returns them, by job and in their order."""
-    stores = sorted(multirun.glob("*/sweep.zarr"), key=lambda store: store.stat().st_ctime)
-    return {store.parent.name: records_of(store.parent) for store in stores if _is_finished(store)}
+    stores = sorted((job / "sweep.zarr" for job in jobs_in(multirun)), key=lambda store: store.stat().st_ctime)
+    finished = [store.parent for store in stores if _is_finished(store)]
+    return {str(job.relative_to(multirun)): records_of(job) for job in finished}
 
 
 def _is_finished(store: Path) -> bool:

@@ -31,6 +31,10 @@ TERMINATED = 128 + signal.SIGTERM
 """Exit status of a job that SIGTERM has ended."""
 
 
+MOST_FAILED = 100
+"""The exit status of a multirun is the number of its failed jobs, up to here: above 125 a shell means other things."""
+
+
 class Jobs(Callback):
     """At the end of a multirun: one report over the records of all jobs, if it is to be `together`, and what failed."""
 
@@ -56,7 +60,8 @@ class Jobs(Callback):
         if self.failed:
             wrong.append(f"{len(self.failed)} of {self.count} jobs failed: {', '.join(self.failed)}")
         if wrong:
-            sys.exit("\n".join(f"error: {line}" for line in wrong))
+            print("\n".join(f"error: {line}" for line in wrong), file=sys.stderr)
+            sys.exit(min(max(1, len(self.failed)), MOST_FAILED))
 
 
 def cause_of(error: BaseException) -> BaseException:
@@ -137,7 +142,11 @@ def find_modules_in(folder: Path | None) -> None:
 
 
 def folder_name(overrides: str) -> str:
-    """The name of a job's folder: its overrides, with a hash in place of the end where they are too long for one."""
+    """The name of a job's folder: its overrides, with a hash in place of the end where they are too long for one.
+
+    The slash of experiment=danovski/fig8 becomes a dot: all jobs lie side by side.
+    """
+    overrides = overrides.replace("/", ".")
     whole = overrides.encode()
     if len(whole) <= LONGEST_NAME:
         return overrides

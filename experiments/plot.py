@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 import chaosjax
 from experiments._experiment import Experiment
-from experiments._stores import finished_jobs, records_of
+from experiments._stores import finished_jobs, jobs_in, records_of
 from experiments.jobs import find_modules_in
 
 
@@ -24,7 +24,8 @@ def main() -> None:
     parser.add_argument("--config-dir", "-cd", type=Path, help="where that module is, if not in the current folder")
     given = parser.parse_args()
     one = (given.folder / "sweep.zarr").exists()
-    configs = sorted(given.folder.glob("config.yaml" if one else "*/config.yaml"))
+    jobs = [given.folder] if one else jobs_in(given.folder)
+    configs = [job / "config.yaml" for job in jobs if (job / "config.yaml").exists()]
     if not configs:
         sys.exit(f"error: {given.folder} holds no config.yaml and sweep.zarr; give the folder of a finished job")
     config: Any = OmegaConf.to_container(OmegaConf.load(configs[0]))

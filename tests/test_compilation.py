@@ -173,3 +173,7 @@ def test_a_step_may_decide_by_a_control_parameter_that_is_no_axis():
 
     system = cj.System(lambda key, theta: jnp.ones(()), step, theta={"n": 2, "r": None})
     assert cj.sweep(system, POINT, {"r": [0.5, 1.0]}, steps=2, progress=False).x[:, -1].values.tolist() == [1, 4]
+
+
+def test_the_folder_of_compiled_programs_has_a_largest_size():
+    assert jax.config.values["jax_compilation_cache_max_size"] == 2 * 2**30

@@ -14,7 +14,7 @@ from hydra.utils import get_method, instantiate
 from omegaconf import OmegaConf
 
 import chaosjax as cj
-from experiments.jobs import explained
+from experiments.jobs import explained, folder_name
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
@@ -152,6 +152,10 @@ def test_an_error_is_told_with_its_remedy_and_with_its_cause_where_that_adds_som
     assert explained(error) == "the store cannot be read; delete it ('identity')"
     error.__cause__ = ValueError("cannot be read")
     assert explained(error) == "the store cannot be read; delete it"
+
+
+def test_jobs_lie_side_by_side():
+    assert folder_name("experiment=danovski/fig7,size=toy") == "experiment=danovski.fig7,size=toy"
 
 
 def test_the_example_is_short():

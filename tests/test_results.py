@@ -1,5 +1,6 @@
 """What a sweep returns: plain attributes, coordinates, order, what is refused before it could mislead."""
 
+import contextlib
 import json
 
 import jax
@@ -9,6 +10,7 @@ import optax
 import pytest
 import xarray as xr
 from cases import henon, logistic, problem
+from conftest import Interrupted
 
 import chaosjax as cj
 
@@ -67,8 +69,28 @@ def test_a_multirun_is_one_dataset(tmp_path):
     own = xr.open_zarr(tmp_path / "one/sweep.zarr", consolidated=False)
     np.testing.assert_array_equal(ds.x.sel(optimizer="one", rate=0.001).transpose("r_index", ...), own.x)
     assert bool(ds.x.sel(optimizer="one", rate=0.1).isnull().all())
-    with pytest.raises(FileNotFoundError, match="holds no finished job"):
+    assert ds.x.chunks is not None  # nothing is read before it is used
+    np.testing.assert_array_equal(ds.recorded_until.sel(optimizer="one", rate=0.001), 6)
+    with pytest.raises(FileNotFoundError, match="holds no job"):
         cj.open_multirun(tmp_path / "one" / ".hydra")
+
+
+def test_a_multirun_shows_its_unfinished_jobs(tmp_path, interrupt):
+    for name, after in (("one", 9), ("other", 3)):
+        folder = tmp_path / "group" / name  # as experiment=group/one was once nested
+        (folder / ".hydra").mkdir(parents=True)
+        (folder / ".hydra/overrides.yaml").write_text(f"- experiment=group/{name}\n")
+        interrupt(after)
+        with contextlib.suppress(Interrupted):
+            sweep(store=folder / "sweep.zarr", chunk=1)
+    ds = cj.open_multirun(tmp_path)
+    np.testing.assert_array_equal(ds.recorded_until.sel(experiment=["group/one", "group/other"]), [6, 1])
+    assert not ds.x.sel(experiment="group/one").isnull().any()
+    np.testing.assert_array_equal(ds.x.sel(experiment="group/other").isnull().all("r").values[:2], False)
+    assert cj.open_multirun(tmp_path, finished=True).sizes == {"r": 2, "time": 7}
+    (tmp_path / "group/one/sweep.zarr/x/c/0/3").unlink()
+    with pytest.raises(ValueError, match="x, records 3 to 3: a chunk is missing"):
+        cj.open_multirun(tmp_path)
 
 
 def cut(x, theta, noise):

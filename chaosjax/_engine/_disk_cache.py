@@ -17,6 +17,13 @@ _DEFAULT_SECONDS, _LEAST_SECONDS = 1.0, 0.2
 """What compiles faster is not kept: JAX's default, and ours in its place."""
 
 
+_UNBOUNDED = -1
+"""JAX's default size of the folder."""
+
+MOST_BYTES = 2 * 2**30
+"""What the folder may hold; beyond it, what was used least recently goes."""
+
+
 _hits = threading.local()
 
 
@@ -60,6 +67,8 @@ def use_disk_cache() -> None:
     jax.config.update("jax_compilation_cache_dir", str(folder))
     if jax.config.values["jax_persistent_cache_min_compile_time_secs"] == _DEFAULT_SECONDS:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST_SECONDS)
+    if jax.config.values["jax_compilation_cache_max_size"] == _UNBOUNDED:
+        jax.config.update("jax_compilation_cache_max_size", MOST_BYTES)
     compilation_cache.reset_cache()  # or a process that has compiled before would not look at the folder
 
 

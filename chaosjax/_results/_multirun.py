@@ -1,5 +1,6 @@
 """The jobs of a multirun as one dataset."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,29 +8,40 @@ import numpy as np
 import xarray as xr
 import yaml
 
+from chaosjax._results._reading import open_sweep, recorded_until
 
-def open_multirun(folder: str | Path, store: str = "sweep.zarr") -> xr.Dataset:
-    """Join the finished jobs of a Hydra multirun, with the overrides in which they differ as dims.
+
+def open_multirun(folder: str | Path, store: str = "sweep.zarr", *, finished: bool = False) -> xr.Dataset:
+    """Join the jobs of a Hydra multirun, with the overrides in which they differ as dims.
+
+    Arrays are dask's, chunk by chunk as they are stored: nothing is read before it is used. The coordinate
+    ``recorded_until`` is the time of a job's last record [steps], of an unfinished one that of its last checkpoint.
 
     An axis of the sweeps whose values differ between jobs (each optimizer's own learning rates) becomes
-    ``AXIS_index``, with the values as a coordinate ``AXIS`` over the jobs and that index. Combinations that no finished
-    job holds are NaN.
+    ``AXIS_index``, with the values as a coordinate ``AXIS`` over the jobs and that index. Combinations that no job
+    holds, and records that are not computed yet, are NaN.
 
     Args:
         folder: the multirun's folder: each job in a folder of its own, with its store and ``.hydra/overrides.yaml``.
         store: name of the store in a job's folder.
+        finished: only the jobs that have come to their end.
+
+    Cost: of every store the metadata, and a look whether all its chunks are there. A chunk that was altered raises when
+    it is read.
 
     Raises:
-        FileNotFoundError: if no finished job lies there.
-        ValueError: if two jobs have the same overrides.
+        FileNotFoundError: if no job lies there.
+        ValueError: if two jobs have the same overrides, or a store is damaged.
     """
     found = []
-    for path in sorted(Path(folder).glob(f"**/{store}")):
-        ds = xr.open_zarr(path, consolidated=False, chunks=None)
-        if "finished" in ds.attrs:
+    for path in stores_in(Path(folder).expanduser(), store):
+        ds = open_sweep(path, chunks={}, read=False)
+        if "finished" in ds.attrs or not finished:
+            about = {"long_name": "time of the last record", "units": "steps"}
+            ds = ds.assign_coords(recorded_until=((), recorded_until(path), about))
             found.append((_overrides(path.parent), ds))
     if not found:
-        raise FileNotFoundError(f"{folder} holds no finished job: no {store} with its end written")
+        raise FileNotFoundError(f"{folder} holds no {'finished job' if finished else 'job'}: no {store}")
     names = dict.fromkeys(name for overrides, _ in found for name in overrides)
     varied = [name for name in names if len({str(overrides.get(name)) for overrides, _ in found}) > 1]
     datasets = _on_common_axes([ds for _, ds in found])
@@ -46,6 +58,16 @@ def open_multirun(folder: str | Path, store: str = "sweep.zarr") -> xr.Dataset:
     options: Any = {"coords": "minimal", "join": "outer", "combine_attrs": "drop_conflicts"}
     joined: Any = xr.combine_by_coords(list(labelled.values()), **options)
     return joined
+
+
+def stores_in(folder: Path, store: str) -> list[Path]:
+    """The stores of that name in the folders of a multirun's jobs, which may lie in folders of folders."""
+    found = []
+    for place, folders, _ in os.walk(folder):
+        if store in folders:
+            found.append(Path(place) / store)
+        folders[:] = [name for name in folders if not name.endswith(".zarr")]
+    return sorted(found)
 
 
 def _overrides(job: Path) -> dict[str, Any]:

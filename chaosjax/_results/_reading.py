@@ -76,6 +76,15 @@ def open_sweep(store: str | Path, *, chunks: Any = None, read: bool = True) -> x
     return dataset_of(location, group, chunks)
 
 
+def recorded_until(store: Path) -> float:
+    """The time of the last record [steps]: of a finished run its end, else that of the last checkpoint; NaN: none."""
+    group = group_at(store, "r")
+    identity: Any = json.loads(str(group.attrs["identity"]))
+    ended, records, _ = written(group, store)
+    records = int(str(group.attrs["length"])) if ended else records
+    return float((records - 1) * identity["stride"]) if records else float("nan")
+
+
 def written(group: zarr.Group, location: Path) -> tuple[bool, int, list[Damage]]:
     """Whether a run has finished, how many records are vouched for, and its damaged checkpoints."""
     attrs = group.attrs.asdict()
