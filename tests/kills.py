@@ -3,9 +3,9 @@
     python tests/kills.py 1000 [SECONDS]
 
 One process after the other goes on with the same store and is killed (SIGKILL) after a random time between nothing and
-a little more than a whole run takes: in the compiler, while the store is made, in mid-chunk, at the end. A finished store
-is verified, compared bit for bit, and removed. The processes are forks of this one, which has imported
-everything and computes nothing, so that a kill costs a second.
+a little more than a whole run takes: in the compiler, while the store is made, in mid-chunk, at the end. A finished
+store is verified, compared bit for bit, and removed. The processes are forks of this one, which has imported everything
+and computes nothing, so that a kill costs little.
 """
 
 import json

@@ -112,7 +112,7 @@ def test_a_job_that_fails_says_what_to_do_stops_no_other_and_is_counted_at_the_e
 def test_a_report_over_all_jobs_needs_one_that_finished(tmp_path):
     places = [f"hydra.sweep.dir={tmp_path}", "size=toy"]
     done = run("run", "experiment=jimenez/mnist", *places, TFDS_DATA_DIR=str(tmp_path / "nothing"))
-    assert done.returncode == 1
+    assert done.returncode == 2  # the number of failed jobs
     no_report, failed = done.stderr.splitlines()[-2:]
     assert no_report == f"error: no job in {tmp_path} has finished, so there is no report"
     assert failed == "error: 2 of 2 jobs failed: float64, float32"
