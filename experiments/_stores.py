@@ -30,7 +30,7 @@ def finished_jobs(multirun: Path) -> dict[str, Any]:
     """The records of a multirun's finished jobs as `records_of` returns them, by job and in their order."""
     stores = sorted((job / "sweep.zarr" for job in jobs_in(multirun)), key=lambda store: store.stat().st_ctime)
     finished = [store.parent for store in stores if _is_finished(store)]
-    return {str(job.relative_to(multirun)): records_of(job) for job in finished}
+    return {str(job.relative_to(multirun)).replace(os.sep, "."): records_of(job) for job in finished}
 
 
 def _is_finished(store: Path) -> bool:
