@@ -1,5 +1,6 @@
 """The scripts of docs/examples at toy size, each against what is known of its system."""
 
+import ast
 import importlib.util
 from pathlib import Path
 from types import ModuleType
@@ -88,3 +89,59 @@ def test_step_decay_is_the_large_learning_rate_until_the_drop(tmp_path):
         if name != "accuracy":
             assert (dropped[name].sel(time=after) != large[name].sel(time=after)).all()
     assert (tmp_path / "a.png").stat().st_size > 5000
+
+
+def lines_of_code(source: str) -> int:
+    """Lines that are neither empty, nor comments, nor docstrings."""
+    words = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
+            words |= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    lines = enumerate(source.splitlines(), start=1)
+    return sum(1 for number, line in lines if line.strip() and line.strip()[0] != "#" and number not in words)
+
+
+SCRIPTS = ("covariant_vectors", "divergence", "logistic", "own_network", "spectrum")
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_an_example_is_short_and_has_its_picture(name):
+    assert lines_of_code((FOLDER / f"{name}.py").read_text()) <= 40
+    assert f"]({name}.png)" in (FOLDER / "README.md").read_text()
+    assert (FOLDER / f"{name}.png").stat().st_size > 10_000
+
+
+def drawn(name, tmp_path, **sizes):
+    found = example(name).main(str(tmp_path / "a.png"), **sizes)
+    assert (tmp_path / "a.png").stat().st_size > 5000
+    return found
+
+
+def test_a_network_of_ones_own_is_calm_at_small_rates_only(tmp_path):
+    found = drawn("own_network", tmp_path, rates=3, seeds=2, steps=40)
+    exponent = found.steepest_tangent.sel(bound="estimate")
+    assert float(exponent[0]) < 0.05 < float(exponent[-1])
+
+
+def test_copies_part_as_the_tangent_until_they_saturate(tmp_path):
+    ds = drawn("divergence", tmp_path, steps=20)
+    first = ds.distance.isel(time=0).mean(["copy", "learning_rate"])
+    np.testing.assert_allclose(first / ds.radius, float(first[0] / ds.radius[0]), rtol=1e-3)
+    # the same directions for every radius: while both are small, their growth is the same
+    growth = np.log(ds.distance.isel(time=10) / ds.distance.isel(time=0)).sel(learning_rate=0.5)
+    np.testing.assert_allclose(growth.isel(radius=1), growth.isel(radius=2), atol=1e-2)
+
+
+def test_the_spectrum_below_the_edge_is_that_of_a_minimum(tmp_path):
+    found = drawn("spectrum", tmp_path, rates=4, seeds=1, steps=600)
+    eta = found.learning_rate[:1]
+    assert float(eta[0]) < 2 / sharpness_at_the_minimum()
+    np.testing.assert_allclose(found.exponents[:1].isel(exponent=0), np.log(1 - DECAY * eta), rtol=0.1)
+    assert float(found.kaplan_yorke[0, 0]) == 0
+    assert float(found.kaplan_yorke[-1, 0]) > 1
+
+
+def test_the_henon_map_contracts_areas_by_its_determinant(tmp_path):
+    found = drawn("covariant_vectors", tmp_path, steps=2000)
+    np.testing.assert_allclose(found.orthogonal_growth.sum(1), np.log(0.3), rtol=1e-9)
+    np.testing.assert_allclose(found.exponents, [0.419, -1.623], atol=0.05)
