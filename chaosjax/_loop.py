@@ -59,6 +59,7 @@ def advanced(engine: Engine, run: Run, out: Store, state: State, watchers: Watch
     Asked to stop, it writes what it has, with a checkpoint, and says how to go on.
     """
     cells, stride, last = run.grid.size, run.clock.stride, run.clock.records - 1
+    partial = run.grid.part is not None  # cells of other parts may be alive
     carries, index, diverged = state.carries, state.index, state.diverged
     begun = time.perf_counter() - state.seconds
     out.write_diverged(diverged)
@@ -72,7 +73,7 @@ def advanced(engine: Engine, run: Run, out: Store, state: State, watchers: Watch
             stop.patient = True
             if index > 0 and (index % engine.chunk == 0 or index == last) and watchers.done(out, index):
                 return ended("until", index)  # a kill had come between the chunk and its look at it
-            while index < last and np.isnan(diverged).any():
+            while index < last and (partial or np.isnan(diverged).any()):
                 end = min(index - index % engine.chunk + engine.chunk, last)
                 first, parts = index, []
                 while index < end and stop.signal is None:
@@ -86,7 +87,7 @@ def advanced(engine: Engine, run: Run, out: Store, state: State, watchers: Watch
                     count = max(1, round(count * min(2.0, DISPATCH_SECONDS / took)))
                 if parts:
                     chunk = {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
-                    out.record(first, stride, chunk, diverged)
+                    out.record(first, stride, chunk, diverged, to_the_end=partial)
                     if out.on_disk:
                         data = pack((engine.fetch(carries), diverged))
                         out.save(Checkpoint(index, data, time.perf_counter() - begun))
@@ -97,7 +98,7 @@ def advanced(engine: Engine, run: Run, out: Store, state: State, watchers: Watch
                 if stop.signal is not None:
                     raise KeyboardInterrupt
             if index == last:
-                out.record(last, stride, flat_records(engine.observe(carries, last)), diverged)
+                out.record(last, stride, flat_records(engine.observe(carries, last)), diverged, to_the_end=partial)
                 watchers.show(out, last, last + 1)
         except (KeyboardInterrupt, SystemExit) as interruption:
             if isinstance(interruption, SystemExit) and stop.signal != SIGTERM:
@@ -105,4 +106,4 @@ def advanced(engine: Engine, run: Run, out: Store, state: State, watchers: Watch
             remedy = f"run again with resume=True to go on from t = {saved * stride}"
             remedy = remedy if out.on_disk else "nothing was stored"
             stop.end(f"stopped at t = {index * stride} of {last * stride}; {remedy}")
-    return ended("steps" if np.isnan(diverged).any() else "divergence")
+    return ended("steps" if partial or np.isnan(diverged).any() else "divergence")

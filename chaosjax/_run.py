@@ -26,31 +26,34 @@ class Grid(NamedTuple):
     Attributes:
         axes: 1-d arrays by name: control parameters and ``seed``.
         constants: the control parameters that are no axis, where they have a default.
+        part: the first cell and the one behind the last of those to compute; None: all.
     """
 
     axes: dict[str, np.ndarray]
     constants: dict[str, float]
+    part: tuple[int, int] | None = None
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Lengths of the axes."""
-        return tuple(len(values) for values in self.axes.values())
+    def dims(self) -> dict[str, np.ndarray]:
+        """The dims of cells in a result, with their coordinates: the axes, or of a part its cells, numbered from 1."""
+        return self.axes if self.part is None else {"cell": np.arange(self.part[1] - self.part[0]) + 1}
 
     @property
     def size(self) -> int:
         """Number of cells."""
-        return prod(self.shape)
+        return prod(len(values) for values in self.dims.values())
 
     def cells(self) -> dict[str, Any]:
         """Return what tells the cells apart, ``[cells]`` each: ``theta`` by name, ``seed`` and ``index``."""
         values = [grid.ravel() for grid in np.meshgrid(*self.axes.values(), indexing="ij")]
         cells = dict(zip(self.axes, values, strict=True))
-        seed = cells.pop("seed", np.zeros(self.size, np.int64))
-        dtype = jnp.result_type(float)
+        count = prod(len(values) for values in self.axes.values())
+        seed = cells.pop("seed", np.zeros(count, np.int64))
+        dtype, own = jnp.result_type(float), slice(*(self.part or (0, count)))
         return {
-            "theta": {name: value.astype(dtype) for name, value in cells.items()},
-            "seed": seed.astype(np.uint32),
-            "index": np.arange(self.size, dtype=np.int32),
+            "theta": {name: value.astype(dtype)[own] for name, value in cells.items()},
+            "seed": seed.astype(np.uint32)[own],
+            "index": np.arange(count, dtype=np.int32)[own],
         }
 
 

@@ -8,24 +8,10 @@ import xarray as xr
 
 from chaosjax._cell import Probes
 from chaosjax._checks import check_callable, check_count
-from chaosjax._engine import Engine, plan
-from chaosjax._loop import End, advanced, first_state
-from chaosjax._results import (
-    Store,
-    Watchers,
-    compiling,
-    identity,
-    local_folder,
-    now,
-    only_writer,
-    peak_bytes,
-    plain,
-    provenance,
-    report_diverged,
-    report_early_end,
-    variables,
-)
-from chaosjax._run import Clock, Run, checked_run
+from chaosjax._execution import Settings, executed
+from chaosjax._results import Watchers, local_folder, only_writer
+from chaosjax._run import Clock, checked_run
+from chaosjax._shares import location_of_share, share_of, shared
 from chaosjax._stopping import listening
 from chaosjax._system import System
 
@@ -45,6 +31,7 @@ def sweep(
     resume: bool = False,
     devices: Sequence[Any] | None = None,
     threads: int | None = None,
+    share: tuple[int, int] | None = None,
     until: Callable[[xr.Dataset], bool] | None = None,
     callback: Callable[[xr.Dataset], None] | None = None,
     progress: bool = True,
@@ -71,6 +58,8 @@ def sweep(
         resume: continue the store if it is there (one that is finished is just opened), else begin it.
         devices: all accelerators of JAX by default; of several CPU devices the first.
         threads: batches computed at the same time on a CPU; None: one per core.
+        share: ``(number of this process, processes)`` of a sweep that several compute together into one store, on one
+            file system; needs `store` and resume=True. None: of JAX's distributed runtime, where that is started.
         until: ends the run early: called with the records so far after every chunk, e.g.
             ``stats.converged("growth", error=1e-3)``. The result then holds the records up to there.
         callback: called after every chunk with its records, ``[*axes, time, *own]``: for a log, a live figure, ….
@@ -84,6 +73,7 @@ def sweep(
         ValueError: for bad axes, clocks or options, a store of another run or one with damage that cannot be computed
             again, or a probe's own objection.
         FileExistsError: for a store that exists, without resume.
+        MemoryError: for a run that does not fit its device, with the batch size that would; what is stored is kept.
         OSError: for a store that cannot be written, or that another process is writing.
         KeyboardInterrupt: on Ctrl-C, once what was computed is stored; SIGTERM ends with SystemExit in the same way,
             where it has no handler of the user's. At a second signal at once.
@@ -96,45 +86,11 @@ def sweep(
     check_callable("until", until)
     check_callable("callback", callback)
     location = None if store is None else local_folder(store)
-    with only_writer(location), listening() as stop:
-        earlier = Store.to_continue(location, resume)
-        if earlier is not None:
-            stored = int(earlier.identity["cells_per_batch"])
-            cells_per_batch = stored if cells_per_batch in (None, "tune") else cells_per_batch
-            chunk = earlier.chunk
-        with compiling(progress):
-            layout = plan(run, cells_per_batch, devices, threads, Engine)
-            engine = Engine(run, layout, chunk, followed=(store or until or callback) is not None)
-            columns = variables(run.probes, engine.records, run.grid.axes)
-            own = identity(run, layout.batch_size, engine.fingerprint, layout.devices[0])
-            if earlier is not None:
-                earlier.check_identity(own)
-                if earlier.finished:
-                    report_early_end(progress and until is None, earlier.length, run.clock.records, run.clock.stride)
-                    return earlier.verified()
-            engine.compile()
-        try:
-            state = first_state(engine, run.probes, run.grid.size, earlier)
-            attrs = {"identity": own, "config": plain(config or {}), **provenance(layout.devices, layout.threads)}
-            out = earlier or Store.create(location, run.grid.axes, run.clock, columns, engine.chunk, attrs)
-            end = advanced(engine, run, out, state, Watchers(until, callback), stop, progress)
-        finally:
-            engine.close()
-        report_diverged(progress, end.diverged)
-        out.finish(end.length, end.diverged, _effort(engine, run, end, peak_bytes(layout.devices)))
-        return out.dataset()
-
-
-def _effort(engine: Engine, run: Run, end: End, most_bytes: int) -> dict[str, Any]:
-    steps = end.index * run.clock.stride
-    return {
-        "finished": now(),
-        "ended_by": end.by,
-        "trace_seconds": round(engine.trace_seconds, 3),
-        "compile_seconds": round(engine.compile_seconds, 3),
-        "programs": dict(engine.sources),
-        "wall_seconds": round(end.seconds, 3),
-        "cell_steps_per_second": round(run.grid.size * steps / end.seconds, 1),
-        "cost": run.cost(steps, engine.weights),
-        "peak_bytes": most_bytes,
-    }
+    settings = Settings(cells_per_batch, chunk, devices, threads, progress, config)
+    watchers = Watchers(until, callback)
+    part = share_of(share, location)
+    with listening() as stop:
+        if part is not None:
+            return shared(run, settings, location_of_share(location, resume, watchers), part, stop)
+        with only_writer(location):
+            return executed(run, settings, location, resume, watchers, stop)

@@ -18,8 +18,9 @@ import pytest
 from long_tests import is_long
 
 CHECKED = (
-    "_cell _eigenpairs _jumps _linalg _minibatch models _optimizer _precision _probe probes _problem _questions "
-    "_parity _preconditioner _rayleigh_ritz _response _thresholds _engine _results _run series _system systems "
+    "_cell _eigenpairs _execution _jumps _linalg _minibatch models _optimizer _precision _probe probes _problem "
+    "_questions _parity _preconditioner _rayleigh_ritz _response _thresholds _engine _results _run series _shares "
+    "_system systems "
     "tangent _training _transition _overlaps _spectral_parts"
 ).split()
 

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import chaosjax as cj
+from chaosjax import _execution
 from chaosjax._results import Checkpoint, Store, key_impls, pack, unpack, unwrap_keys, wrap_keys
 from chaosjax._results._provenance import differences
 
@@ -80,7 +81,7 @@ def test_a_full_disk_says_so_and_keeps_what_was_recorded(tmp_path, monkeypatch):
         error_of_zarr(patch, errno.ENOSPC, after=5)
         with pytest.raises(OSError, match="the disk is full: free space, then go on with resume=True"):
             sweep(tmp_path / "a.zarr")
-    kept = cj.sweep.__globals__["Store"].open(tmp_path / "a.zarr").load()
+    kept = Store.open(tmp_path / "a.zarr").load()
     assert kept.index == 2
     resumed = sweep(tmp_path / "a.zarr", resume=True)
     np.testing.assert_array_equal(resumed.loss, whole.loss)
@@ -108,7 +109,7 @@ def test_a_checkpoint_that_was_cut_short_is_passed_over(tmp_path, interrupt):
 
 def test_a_finished_store_is_opened_and_not_run(tmp_path, monkeypatch):
     first = sweep(tmp_path / "a.zarr")
-    monkeypatch.setitem(cj.sweep.__globals__, "_run", lambda *args: pytest.fail("ran again"))
+    monkeypatch.setattr(_execution, "advanced", lambda *args: pytest.fail("ran again"))
     again = sweep(tmp_path / "a.zarr", resume=True)
     np.testing.assert_array_equal(again.loss, first.loss)
     assert again.attrs == first.attrs

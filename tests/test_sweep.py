@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 import chaosjax as cj
+from chaosjax._results import Store
 
 SYSTEM = cj.training(cases.problem(), optax.sgd)
 AXES = {"learning_rate": [0.1, 0.5, 2.0], "seed": [0, 1]}
@@ -44,7 +45,7 @@ def test_another_batch_size_changes_only_rounding(whole):
 
 def test_an_interrupted_run_continues_bit_for_bit(whole, tmp_path, monkeypatch):
     store = tmp_path / "run.zarr"
-    save, saved = cj.sweep.__globals__["Store"].save, []
+    save, saved = Store.save, []
 
     def save_then_stop(self, checkpoint):
         save(self, checkpoint)
@@ -53,7 +54,7 @@ def test_an_interrupted_run_continues_bit_for_bit(whole, tmp_path, monkeypatch):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(cj.sweep.__globals__["Store"], "save", save_then_stop)
+        patch.setattr(Store, "save", save_then_stop)
         with pytest.raises(KeyboardInterrupt, match="stopped at t = 2 of 6; run again with resume=True"):
             sweep(store=store, chunk=1)
     partial = xr.open_zarr(store, consolidated=False)

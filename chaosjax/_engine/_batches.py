@@ -14,11 +14,13 @@ class Layout(NamedTuple):
     Attributes:
         threads: batches computed at the same time on a CPU, each by a thread of its own. The machine code is the same
             for all of them, so their number changes no bit.
+        reason: why the batches have their size.
     """
 
     batch_size: int
     devices: tuple[Any, ...]
     threads: int
+    reason: str = "as asked"
 
     def device(self, batch: int) -> Any:
         """The device of a batch."""

@@ -113,6 +113,12 @@ class Program:
         """Compile for every device what this process has not compiled before."""
         self._compiled = {device: executable(program, device) for device, program in lowered.items()}
 
+    @property
+    def working_bytes(self) -> int:
+        """Temporary memory of one call, by the compiler's own account; 0 where it gives none."""
+        accounts = [compiled.memory_analysis() for compiled in self._compiled.values()]
+        return max((account.temp_size_in_bytes for account in accounts if account is not None), default=0)
+
     def __call__(self, device: Any, *args: PyTree) -> PyTree:
         """Run it on a device's arrays."""
         return self._compiled[device](self._constants[device], *args)

@@ -17,6 +17,7 @@ from jaxtyping import PyTree
 from chaosjax._cell import Carry, block, observe, start
 from chaosjax._engine._batches import Layout, joined
 from chaosjax._engine._compilation import Data, Program, sources
+from chaosjax._engine._memory import Need, need_of
 from chaosjax._engine._planning import chunk_for
 from chaosjax._results import key_impls, unwrap_keys, wrap_keys
 from chaosjax._run import Run
@@ -30,6 +31,7 @@ class Engine:
 
     Attributes:
         records: shapes and dtypes of one cell's records.
+        layout: where its cells run.
         chunk: most records that one call of `advance` can hold.
         weights: number of the network's parameters.
         fingerprint: of the traced programs and the data they close over.
@@ -42,7 +44,7 @@ class Engine:
     ):
         """Trace each program once, for one batch; `chunk` None: by `chunk_for`; `most`: only so many cells."""
         begun = time.perf_counter()
-        self._layout = layout
+        self.layout = layout
         self._count = min(run.grid.size, most or run.grid.size)
         cells = jax.tree.map(lambda values: values[: self._count], run.grid.cells())
         self._cells = layout.split(cells)
@@ -50,8 +52,8 @@ class Engine:
         functions = _Functions(run)
         carry = jax.eval_shape(functions.start, one)
         self.records = jax.eval_shape(functions.observe, one, carry, np.int32(0))
-        record_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(self.records))
-        rule = chunk_for(run.clock.records, self._count * record_bytes, followed)
+        self._record_bytes = _bytes(self.records)
+        rule = chunk_for(run.clock.records, self._count * self._record_bytes, followed)
         self.chunk = min(chunk or rule, run.clock.records)
 
         def batch(tree: PyTree) -> PyTree:
@@ -81,6 +83,11 @@ class Engine:
         with ThreadPoolExecutor(len(programs)) as pool:
             list(pool.map(Program.compile, programs, lowered))
         self.compile_seconds, self.sources = time.perf_counter() - begun, sources() - before
+
+    def need(self) -> Need:
+        """Memory that the compiled programs will take, beside the data that they have already."""
+        working = max(program.working_bytes for program in (self._advance, self._observe, self._start))
+        return need_of(self.layout, self._count, _bytes(self._carry), self.chunk * self._record_bytes, working)
 
     def lower_for(self, platform: str, sharding: Any = None) -> dict[str, jax.stages.Lowered]:
         """The programs by name, for a platform that this machine need not have."""
@@ -113,7 +120,7 @@ class Engine:
 
     def place(self, state: PyTree) -> Batches:
         """The inverse of `fetch`."""
-        return self._layout.split(state)
+        return self.layout.split(state)
 
     def state_template(self) -> PyTree:
         """Shapes and dtypes of what `fetch` returns."""
@@ -127,10 +134,10 @@ class Engine:
         """A program over all batches: by threads on a CPU, one after the other elsewhere, where calls do not wait."""
 
         def one(index: int, *arguments: PyTree) -> PyTree:
-            result = compute(self._layout.device(index), *arguments)
+            result = compute(self.layout.device(index), *arguments)
             return jax.block_until_ready(result) if threaded else result
 
-        threaded = self._layout.threads > 1 and len(batches[0]) > 1
+        threaded = self.layout.threads > 1 and len(batches[0]) > 1
         return list((self._pool.map if threaded else map)(one, range(len(batches[0])), *batches))
 
 
@@ -149,6 +156,10 @@ def _over_cells(size: int, function: Callable[..., PyTree], batched: int) -> Cal
         return jax.tree.map(lambda leaf: leaf[None], function(*cell, *args[batched:]))
 
     return alone
+
+
+def _bytes(shapes: PyTree) -> int:
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
 
 
 class _Functions:

@@ -15,6 +15,7 @@ from chaosjax._cell import start
 from chaosjax._engine._batches import Layout
 from chaosjax._engine._compilation import executable, hoisted
 from chaosjax._engine._disk_cache import use_disk_cache
+from chaosjax._engine._memory import Need, OutOfMemory, check_fit, free_bytes, heard_out_of_memory, readable
 from chaosjax._results import unwrap_keys
 from chaosjax._run import Run
 
@@ -22,6 +23,9 @@ CPU_WORKING_SET = 2**18
 """Bytes a batch may touch on one CPU core, measured on networks of 10 to 64 units and 120 to 1,437 samples: batches of
 four times as many bytes make up to four times fewer steps per second, as caches miss and XLA hands small reductions to
 threads."""
+
+BY_RULE = "by rule"
+"""How the reason of a batch size begins that nobody has asked for."""
 
 ACCELERATOR_SHARE = 0.4
 """Share of an accelerator's memory that one batch may fill."""
@@ -34,7 +38,12 @@ CHUNKS_PER_RUN = 24
 
 
 def plan(
-    run: Run, batch_size: int | str | None, devices: Sequence[Any] | None, threads: int | None, engine: Any
+    run: Run,
+    batch_size: int | str | None,
+    devices: Sequence[Any] | None,
+    threads: int | None,
+    engine: Any,
+    processes: int = 1,
 ) -> Layout:
     """Choose where the cells of a run go.
 
@@ -43,6 +52,7 @@ def plan(
         devices: all of one kind; None: all accelerators, or else the first CPU device.
         threads: batches at the same time on a CPU; None: one per core.
         engine: ``(run, layout, chunk, most) -> Engine``, for measuring.
+        processes: that share the cells.
     """
     devices = None if devices is None else _checked_devices(devices)
     if devices is None:
@@ -52,11 +62,51 @@ def plan(
     on_cpu = devices[0].platform == "cpu"
     lanes = available_cores() if on_cpu else len(devices)  # not by `threads`, which must change no bit
     threads = (threads or lanes) if on_cpu else 1
+    reason = "as asked"
     if batch_size == "tune":
         batch_size = _tuned(run, lambda size: Layout(size, tuple(devices), threads), lanes, engine)
+        reason = "the fastest of those measured"
     elif batch_size is None:
-        batch_size = batch_size_for(_working_set(run, devices[0]), run.grid.size, devices[0], lanes)
-    return Layout(int(batch_size), tuple(devices), threads)
+        touched = _working_set(run, devices[0])
+        batch_size = batch_size_for(touched, run.grid.size, devices[0], lanes * processes)
+        kind = "cores" if on_cpu else "devices"
+        reason = f"{BY_RULE}: a step of a cell touches {readable(touched)}, {lanes} {kind} share the cells"
+    return Layout(int(batch_size), tuple(devices), threads, reason)
+
+
+def fitted(run: Run, layout: Layout, chunk: int | None, engine: Any) -> Any:
+    """The compiled engine of a layout.
+
+    On an accelerator, where the batch size follows from the rule, it is halved until the run fits. On a CPU it does
+    not depend on the memory that happens to be free: what does not fit is refused.
+
+    Raises:
+        OutOfMemory: with the numbers and what would fit.
+    """
+    while True:
+        found = engine(run, layout, chunk)
+        try:
+            with heard_out_of_memory(Need(0, 0, 0), layout):
+                found.compile()
+            check_fit(found.need(), layout)
+        except OutOfMemory as error:
+            found.close()
+            by_rule = layout.reason.startswith(BY_RULE) and layout.devices[0].platform != "cpu"
+            if not by_rule or error.fits is None:
+                raise
+            layout = layout._replace(batch_size=error.fits, reason=f"{BY_RULE}: the largest that fits")
+        else:
+            return found
+
+
+def plan_in_words(found: Any, cells: int, records: int) -> str:
+    """What was picked, why, and what it takes."""
+    layout, free = found.layout, free_bytes(found.layout.devices[0])
+    told = "" if free is None else f" of {readable(free)} free"
+    return (
+        f"{cells:,} cells in batches of {layout.batch_size} ({layout.reason}), {records:,} records in chunks of "
+        f"{found.chunk}: takes {found.need()}{told}"
+    )
 
 
 def _checked_devices(devices: Any) -> list[Any]:

@@ -62,6 +62,12 @@ def report_early_end(shown: bool, length: int, records: int, stride: int) -> Non
         )
 
 
+def report(shown: bool, words: str) -> None:
+    """Say something on standard error."""
+    if shown:
+        print(words, file=sys.stderr, flush=True)
+
+
 def report_diverged(shown: bool, diverged: Float[np.ndarray, " cells"]) -> None:
     """Say on standard error how many cells diverged, and when; NaN is never."""
     times = diverged[~np.isnan(diverged)]

@@ -23,8 +23,10 @@ except ImportError:  # on Windows
 
 def identity(run: Run, batch_size: int, fingerprint: str, device: Any) -> dict[str, Any]:
     """Everything that decides the numbers, as plain values: a run with another identity is another run."""
+    part = {} if run.grid.part is None else {"cells": list(run.grid.part)}
     return plain(
         {
+            **part,
             "axes": {name: values.tolist() for name, values in run.grid.axes.items()},
             "steps": run.clock.steps,
             "stride": run.clock.stride,

@@ -168,12 +168,25 @@ class Store:
                 region = (slice(None),) * self._axes + (slice(index, index + count),)
                 array[region] = values.reshape(shape)
 
-    def record(self, first: int, stride: int, chunk: Mapping[str, np.ndarray], diverged: np.ndarray) -> None:
-        """Write records from index `first` on, and note in `diverged` ``[cells]`` when cells died."""
+    def record(
+        self,
+        first: int,
+        stride: int,
+        chunk: Mapping[str, np.ndarray],
+        diverged: np.ndarray,
+        to_the_end: bool = False,
+    ) -> None:
+        """Write records from index `first` on, and note in `diverged` ``[cells]`` when cells died.
+
+        Args:
+            to_the_end: also those behind the death of the last cell.
+        """
         alive = chunk["alive"]
         died = ~alive.all(axis=1) & np.isnan(diverged)
         diverged[died] = (first + np.argmin(alive, axis=1)[died]) * stride
-        if not np.isnan(diverged).any():  # the run ends with its last cell, wherever a chunk happens to
+        if (
+            not to_the_end and not np.isnan(diverged).any()
+        ):  # the run ends with its last cell, wherever a chunk happens to
             end = max(0, int(diverged.max()) // stride + 1 - first)
             chunk = {name: values[:, :end] for name, values in chunk.items()}
         self.write(first, chunk)
@@ -191,6 +204,11 @@ class Store:
             return
         with _writing(self.location):
             save_checkpoint(self.group, checkpoint)
+
+    def note(self, attrs: Mapping[str, Any]) -> None:
+        """Change attributes of the whole store."""
+        with _writing(self.location):
+            self.group.attrs.update(sealed({**self.group.attrs.asdict(), **flat_attrs(attrs)}))
 
     def load(self) -> Checkpoint | None:
         """The checkpoint to go on from, behind which all is removed; None for the beginning (see `prepared`).
