@@ -171,7 +171,7 @@ def test_a_diverged_cell_is_data_and_disturbs_no_other():
         ({"axes": {"learning_rate": [0.1, 0.1]}}, "holds 0.1 more than once"),
         ({"axes": {"learning_rate": [0.1, np.nan]}}, "holds nan; every value must be finite"),
         ({"axes": {"learning_rate": [-0.1]}}, "holds -0.1; it must not be negative"),
-        ({"axes": {"learning_rate": [0.1], "seed": [0.5]}}, "'seed' must hold integers"),
+        ({"axes": {"learning_rate": [0.1], "seed": [0.5]}}, "'seed' holds 0.5; it must hold integers"),
         ({"stride": 4}, "stride=4 does not divide steps=6"),
         ({"noise": "none"}, "noise='none' must be 'common' or 'independent'"),
         ({"cells_per_batch": 0}, "cells_per_batch=0 must be an integer of at least 1"),
