@@ -1,6 +1,6 @@
 """Neural-network training as a dynamical system."""
 
-from chaosjax import datasets, models, plotting, probes, series, stats, systems, tangent
+from chaosjax import curvature, datasets, models, plotting, probes, series, stats, systems, tangent
 from chaosjax._cell import Carry, advance, block, observe, start
 from chaosjax._precision import configure, enable_x64
 from chaosjax._probe import Cost, Probe
@@ -40,6 +40,7 @@ __all__ = [
     "batch_sharpness_thresholds",
     "block",
     "configure",
+    "curvature",
     "datasets",
     "edge_of_chaos",
     "enable_x64",

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
+from chaosjax._fit import Fit
 from chaosjax._precision import working_dtype
 from chaosjax._system import Theta
 from chaosjax.datasets import Dataset
@@ -59,6 +60,7 @@ class Problem(NamedTuple):
         samples: number of training samples, which minibatches are drawn from.
         theta: the control parameters the problem takes, with their defaults.
         attrs: plain values that say what the problem is.
+        fit: the loss as a mean over training samples.
     """
 
     init: Initialise
@@ -68,6 +70,7 @@ class Problem(NamedTuple):
     samples: int | None = None
     theta: Mapping[str, float | None] = {}
     attrs: Mapping[str, Any] = {}
+    fit: Fit | None = None
 
     def __repr__(self) -> str:
         data = f"{self.attrs.get('dataset', {}).get('name', 'unnamed')}, {self.samples or 'no'} samples"
@@ -86,6 +89,8 @@ def cross_entropy(outputs: Float[Array, "n outputs"], targets: Float[Array, "n o
 
 
 LOSSES: dict[str, LossFunction] = {"cross_entropy": cross_entropy, "squared_error": squared_error}
+
+LIKELIHOODS = {"cross_entropy": "categorical", "squared_error": "gaussian"}
 
 
 def supervised(
@@ -118,6 +123,7 @@ def supervised(
     """
     dtype = jnp.dtype(dtype or working_dtype())
     sample_loss = _sample_loss(loss, dataset, dtype)
+    likelihood = next((LIKELIHOODS[name] for name, known in LOSSES.items() if known is sample_loss), None)
     train = _arrays(dataset.train_inputs, dataset.train_targets, dataset.outputs, dtype)
     test = _arrays(dataset.test_inputs, dataset.test_targets, dataset.outputs, dtype)
     network = functional(model, train[0][:1], dataset.outputs, dtype)
@@ -128,10 +134,18 @@ def supervised(
         scale = jnp.asarray(theta.get("init_scale", 1.0), dtype)
         return jax.tree.map(lambda leaf: scale * leaf, params), state
 
+    def picked(samples: Array, indices: Int[Array, " b"] | None) -> Array:
+        return samples if indices is None else samples[indices]
+
+    def losses(outputs: Float[Array, "n outputs"], indices: Int[Array, " b"] | None) -> Float[Array, " n"]:
+        return sample_loss(outputs, picked(train[1], indices))
+
+    def fitted(params: PyTree, state: PyTree, indices: Int[Array, " b"] | None) -> Float[Array, "n outputs"]:
+        return network.apply(params, state, picked(train[0], indices), training=True)[0]
+
     def objective(params: PyTree, state: PyTree, theta: Theta, indices: Int[Array, " b"] | None = None):
-        inputs, targets = train if indices is None else (train[0][indices], train[1][indices])
-        outputs, state = network.apply(params, state, inputs, training=True)
-        value = jnp.mean(sample_loss(outputs, targets))
+        outputs, state = network.apply(params, state, picked(train[0], indices), training=True)
+        value = jnp.mean(losses(outputs, indices))
         decay = theta.get("weight_decay", weight_decay)
         if isinstance(decay, (int, float)) and decay == 0:
             return value, state
@@ -163,6 +177,7 @@ def supervised(
             "weight_decay": weight_decay,
             "dtype": str(dtype),
         },
+        fit=Fit(fitted, losses, likelihood),
     )
 
 

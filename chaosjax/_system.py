@@ -11,6 +11,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from chaosjax._checks import arrays_only, blamed
+from chaosjax._fit import Fit
 
 Theta = Mapping[str, Any]
 """Control parameters by name: scalars inside a cell of a sweep."""
@@ -91,6 +92,7 @@ class System(NamedTuple):
         theta: the control parameters the system takes, with their defaults; a default of None stands for
             "absent unless an axis gives it". None instead of a mapping: any name goes.
         attrs: plain values that say what the system is; they reach the provenance of every result.
+        fit: the loss as a mean over training samples, for Gauss–Newton and Fisher matrices.
     """
 
     init: FirstPoint
@@ -103,6 +105,7 @@ class System(NamedTuple):
     descent: Descent | None = None
     theta: Mapping[str, float | None] | None = None
     attrs: Mapping[str, Any] = {}
+    fit: Fit | None = None
 
     def __repr__(self) -> str:
         theta = "any" if self.theta is None else ", ".join(self.theta)

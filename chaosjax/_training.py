@@ -108,7 +108,7 @@ def training(
     def loss(x: TrainingState, theta: Theta, noise: Int[Array, " b"] | None) -> Array:
         return objective(x.params, x, cast(theta, x.params), noise)[0]
 
-    outputs = problem.outputs
+    outputs, fit = problem.outputs, problem.fit
     metrics = {
         name: lambda x, theta, measure=measure: measure(x.params, x.model_state)
         for name, measure in problem.metrics.items()
@@ -124,4 +124,5 @@ def training(
         descent=Descent(lambda x: x.opt_state, descend, unit_of(optimizer)),
         theta=None if rule.theta is None else {**problem.theta, **rule.theta},
         attrs={**problem.attrs, "optimizer": rule.words, "batch_size": batch_size, "replacement": replacement},
+        fit=fit and fit._replace(outputs=lambda x, theta, noise: fit.outputs(x.params, x.model_state, noise)),
     )

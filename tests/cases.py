@@ -195,6 +195,8 @@ def probes_for(name: str, every: bool = False) -> dict[str, cj.Probe]:
         probes |= {
             "ablation": cj.probes.ablation(side_by_side=7),
             "gradient": cj.probes.norms("l1", of=("grad",)),
+            "spectrum": cj.probes.spectral_density(vectors=2, depth=2),
+            "trace": cj.probes.curvature_trace(vectors=3),
             "sharpness": cj.probes.every(6, cj.probes.sharpness(tolerance=1e-12)),
             "split": cj.probes.growth_split(turning=False, threshold=lambda theta: 1.5),
         }
@@ -214,4 +216,5 @@ def _of_training(system: cj.System) -> dict[str, cj.Probe]:
         "preconditioned": cj.probes.every(6, cj.probes.preconditioned_sharpness(tolerance=1e-12)),
         **({"batch_sharpness": cj.probes.batch_sharpness(3)} if system.attrs["batch_size"] else {}),
         "alignment": cj.probes.alignment(tolerance=1e-12),
+        "trace": cj.probes.curvature_trace("gauss_newton", vectors=3, per_layer=True),
     }

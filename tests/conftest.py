@@ -18,10 +18,9 @@ import pytest
 from long_tests import is_long
 
 CHECKED = (
-    "_cell _eigenpairs _execution _jumps _linalg _minibatch models _optimizer _precision _probe probes _problem "
-    "_questions _parity _preconditioner _rayleigh_ritz _response _thresholds _engine _results _run series _shares "
-    "_system systems "
-    "tangent _training _transition _overlaps _spectral_parts"
+    "_cell _eigenpairs _engine _execution _fit _jumps _krylov _linalg _minibatch _optimizer _overlaps _parity "
+    "_precision _preconditioner _probe _problem _questions _rayleigh_ritz _response _results _run _shares "
+    "_spectral_parts _system _thresholds _training _transition curvature models probes series systems tangent"
 ).split()
 
 jax.config.update("jax_enable_x64", True)
@@ -40,8 +39,9 @@ use_disk_cache()
 
 
 QUICKLY_COMPILED = (
-    "test_alignment test_edge_of_chaos test_ensembles test_find_learning_rate test_growth_split test_jumps "
-    "test_late_frames test_linalg test_models test_optimizers test_probes test_studies test_thresholds test_training"
+    "test_alignment test_curvature test_edge_of_chaos test_ensembles test_find_learning_rate test_growth_split "
+    "test_jumps test_landscape test_late_frames test_linalg test_models test_optimizers test_probes "
+    "test_studies test_thresholds test_training"
 ).split()
 
 

@@ -111,6 +111,15 @@ assert agreement.ensemble_compared.sum() > 0
     run_script(script + checks, tmp_path)
 
 
+def test_curvature_page_runs(tmp_path):
+    checks = """
+assert 0.9 < float(density.sel(bound="estimate").integrate("curvature").mean()) < 1.01
+assert losses.shape == (2, 21) and float(losses.min()) >= 0
+assert flow.loss.notnull().any()
+"""
+    run_script("\n".join(python_blocks("docs/curvature.md")) + checks, tmp_path)
+
+
 @pytest.mark.parametrize(
     "page", ["README.md", "CONTRIBUTING.md", *[str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")]]
 )

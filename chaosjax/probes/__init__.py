@@ -15,6 +15,7 @@ from chaosjax.probes._metric import metric
 from chaosjax.probes._norms import norms
 from chaosjax.probes._preconditioned_sharpness import preconditioned_sharpness
 from chaosjax.probes._sharpness import sharpness
+from chaosjax.probes._spectrum import curvature_trace, spectral_density
 from chaosjax.probes._travel import travel
 from chaosjax.probes._weights import weights
 
@@ -24,6 +25,7 @@ __all__ = [
     "alive",
     "batch_sharpness",
     "benettin",
+    "curvature_trace",
     "delayed",
     "ensemble",
     "every",
@@ -36,6 +38,7 @@ __all__ = [
     "preconditioned_sharpness",
     "reading",
     "sharpness",
+    "spectral_density",
     "travel",
     "weights",
 ]

@@ -23,6 +23,7 @@ from chaosjax.stats._lyapunov_spectrum import (
     window_exponents,
 )
 from chaosjax.stats._onset import crossing, onset
+from chaosjax.stats._spectral_density import spectral_density, spectral_integral
 
 __all__ = [
     "Resampling",
@@ -52,6 +53,8 @@ __all__ = [
     "mean_interval",
     "mean_over_copies",
     "onset",
+    "spectral_density",
+    "spectral_integral",
     "speed_up",
     "summarise_exponents",
     "tangent_in_windows",

@@ -9,17 +9,8 @@ from jax import lax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from chaosjax._jumps import require_differentiable
-from chaosjax._linalg import (
-    Factorisation,
-    Image,
-    Krylov,
-    LinearMap,
-    Projected,
-    check_pairs,
-    krylov,
-    new_direction,
-    unbatched,
-)
+from chaosjax._krylov import golub_kahan
+from chaosjax._linalg import LinearMap, check_pairs
 from chaosjax._system import System, Theta, phase
 
 
@@ -102,7 +93,16 @@ def singular_vectors(
     push, pull = _propagator(system, x, theta, noise_key, t0, steps)
     start = jax.random.normal(jax.random.key(0), u.shape, u.dtype) if first is None else first
     rounding = steps * float(jnp.finfo(u.dtype).eps)
-    return _golub_kahan(push, pull, start, k, max_products=max_products, tolerance=tolerance, rounding=rounding)
+    space, found = golub_kahan(push, pull, start, k, max_products=max_products, tolerance=tolerance, rounding=rounding)
+    residuals = found.residuals + rounding * found.values[0]
+    known = found.values > residuals
+    return SingularTriplets(
+        values=jnp.where(known, found.values, jnp.nan),
+        right=jnp.where(known[:, None], found.right @ space.right, jnp.nan),
+        left=jnp.where(known[:, None], found.left @ space.left, jnp.nan),
+        residuals=residuals,
+        products=space.products,
+    )
 
 
 def _propagator(
@@ -149,50 +149,3 @@ def _propagator(
         return w
 
     return push, pull
-
-
-def _golub_kahan(
-    push: LinearMap,
-    pull: LinearMap,
-    first: Float[Array, " d"],
-    k: int,
-    *,
-    max_products: int,
-    tolerance: float,
-    rounding: float,
-) -> SingularTriplets:
-    """``M V = U B`` and ``Mᵀ U = V Bᵀ + β v eᵀ``, B upper bidiagonal."""
-
-    def apply(state: Krylov) -> Image:
-        j = state.products
-        u, length = new_direction(push(state.vector), state.left, rounding * jnp.max(state.alpha))
-        alpha = state.alpha.at[j].set(length)
-        return Image(state.left.at[j].set(u), alpha, pull(u), rounding * jnp.max(alpha))
-
-    method = Factorisation(apply, _triplets, lambda alpha, beta: jnp.max(alpha), two_sided=True)
-    state, found = krylov(method, first, k, max_products=max_products, tolerance=tolerance)
-    residuals = found.residuals + rounding * found.values[0]
-    known = found.values > residuals
-    return SingularTriplets(
-        values=jnp.where(known, found.values, jnp.nan),
-        right=jnp.where(known[:, None], found.right @ state.right, jnp.nan),
-        left=jnp.where(known[:, None], found.left @ state.left, jnp.nan),
-        residuals=residuals,
-        products=state.products,
-    )
-
-
-def _triplets(state: Krylov, k: int) -> Projected:
-    B = jnp.diag(state.alpha) + jnp.diag(state.beta[:-1], 1)
-    held = jnp.arange(state.alpha.size) < state.rank
-    finite = jnp.all(jnp.isfinite(B))
-    both = unbatched(_svd)(jnp.where(held[:, None] & held[None] & finite, B, 0.0))
-    left, values, right = both[0, :, :k].T, both[1, 0, :k], both[2, :, :k].T
-    residuals = state.beta[state.rank - 1] * jnp.abs(left[:, state.rank - 1])
-    found = (jnp.arange(k) < state.rank) & finite
-    return Projected(jnp.where(found, values, jnp.nan), right, left, jnp.where(found, residuals, jnp.nan))
-
-
-def _svd(B: Float[Array, "m m"]) -> Float[Array, "3 m m"]:
-    U, values, Vt = jnp.linalg.svd(B)
-    return jnp.stack([U, jnp.broadcast_to(values[None], B.shape), Vt.T])
