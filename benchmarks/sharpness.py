@@ -1,9 +1,14 @@
-"""Sharpness at every step of gradient descent: products and seconds, beside scipy's eigsh started cold.
+"""Sharpness at every step of gradient descent: products and seconds, beside scipy's eigsh and PyTorch's packages.
 
-``python benchmarks/sharpness.py``: iris, 4–16(tanh)–3, float64, η = 0.05, 201 records, relative residuals 1e-3.
+``python benchmarks/sharpness.py [--peers PYTHON]``: iris, 4–16(tanh)–3, float64, η = 0.05, 201 records, relative
+residuals 1e-3. PYTHON is that of an environment with requirements_curvature.txt; its packages are asked at every tenth
+record.
 """
 
+import argparse
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,11 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import scipy.sparse.linalg
+from worker import worker
 
 import chaosjax as cj
 
 scipy_linalg: Any = scipy.sparse.linalg  # its types are wrong about dtype and tol
-STEPS, TOLERANCE = 200, 1e-3
+STEPS, TOLERANCE, EVERY = 200, 1e-3, 10
 
 
 def seconds(run) -> float:
@@ -27,6 +33,9 @@ def seconds(run) -> float:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--peers", help="Python of an environment with requirements_curvature.txt")
+    given = parser.parse_args()
     cj.enable_x64()
     problem = cj.supervised(cj.models.mlp([16], activation="tanh"), cj.datasets.iris())
     system, theta, key = cj.training(problem, optax.sgd), {"learning_rate": 0.05}, jax.random.key(0)
@@ -72,6 +81,29 @@ def main() -> None:
     )
     print(f"eigsh     {np.mean(products):.2f} products per record, {1e3 * theirs:.0f} ms")
     print(f"converged {np.mean(found['converged']):.0%}, largest relative difference {error:.1e}")
+    if given.peers:
+        params = jax.vmap(lambda w: cj.curvature.parameters(system, x)[1](w).params)(records["weights"])
+        peers(given.peers, params["layers"], np.asarray(found[""][:, 0]))
+
+
+def peers(python: str, layers: Any, values: np.ndarray) -> None:
+    """Ask PyTorch's packages for the largest eigenvalue at every tenth record, and print what they took."""
+    data = cj.datasets.iris()
+    arrays = {f"{part}_{i}": np.asarray(layers[i][part]) for i in (0, 1) for part in ("kernel", "bias")}
+    arrays |= {"inputs": data.train_inputs, "targets": np.eye(data.outputs)[data.train_targets]}
+    with tempfile.TemporaryDirectory() as folder, worker("curvature_peers.py", python) as ask:
+        np.savez(Path(folder) / "task.npz", **arrays)
+        ask("load", path=str(Path(folder) / "task.npz"))
+        for name in ("curvlinops", "eigenthings"):
+            ask(name, record=0, tolerance=TOLERANCE)
+            rows = [ask(name, record=i, tolerance=TOLERANCE) for i in range(0, STEPS + 1, EVERY)]
+            mean = {key: np.mean([row[key] for row in rows]) for key in ("products", "seconds")}
+            relative = max(row["residual"] / row["value"] for row in rows)
+            off = max(abs(row["value"] / value - 1) for row, value in zip(rows, values[::EVERY], strict=True))
+            print(
+                f"{name:12s} {mean['products']:.1f} products and {1e3 * mean['seconds']:.1f} ms per record; largest "
+                f"relative residual {relative:.0e}, difference {off:.0e}"
+            )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Experiments on curvature and the edge of stability."""

@@ -1,0 +1,159 @@
+"""Early phases over c = η λ_0: where loss and sharpness first rise, where training ends, and what width does to it."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import xarray as xr
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from matplotlib.figure import Figure
+
+import chaosjax as cj
+from chaosjax import curvature, plotting, stats
+from experiments import Experiment, Finding, beyond, claim, colours, number, panels
+
+EARLY = 10
+"""Steps within which a rise counts as early."""
+
+RISE = 1e-3
+"""Relative rise of the sharpness above its start that counts: the accuracy of a reading."""
+
+
+class Scaled(NamedTuple):
+    """The phase point of training whose learning rate is measured in units of 1/λ_0, and that λ_0."""
+
+    x: PyTree
+    first_sharpness: Float[Array, ""]
+
+
+def training(problem: cj.Problem, optimizer: Any, **options: Any) -> cj.System:
+    """Training with η = c/λ_0: the control parameter ``c``, λ_0 the sharpness of each network's own start."""
+    system = cj.training(problem, optimizer, **options)
+    loss, params, metrics = system.loss, system.params, system.metrics
+    assert loss is not None
+
+    def own(state: Scaled, theta: Any) -> dict[str, Any]:
+        rest = {name: value for name, value in theta.items() if name != "c"}
+        return {**rest, "learning_rate": theta["c"] / state.first_sharpness}
+
+    def init(key: PRNGKeyArray, theta: Any) -> Scaled:
+        rest = {name: value for name, value in theta.items() if name != "c"}
+        x = system.init(key, {**rest, "learning_rate": jnp.ones(())})
+        w, _ = curvature.parameters(system, x)
+        start = jax.random.normal(jax.random.fold_in(key, 1), (2, w.size), w.dtype)
+        found = curvature.eigenpairs(
+            curvature.hessian(system, x, rest), start, 1, tolerance=1e-4, max_products=200, key=key
+        )
+        return Scaled(x, jnp.where(found.converged[0], found.values[0], jnp.nan))
+
+    return system._replace(
+        init=init,
+        step=lambda state, theta, noise: state._replace(x=system.step(state.x, own(state, theta), noise)),
+        loss=lambda state, theta, noise: loss(state.x, own(state, theta), noise),
+        params=lambda state: params(state.x),
+        metrics={name: lambda state, theta, read=read: read(state.x, theta) for name, read in metrics.items()},
+        outputs=None,
+        theta={"c": 1.0},
+        attrs={**system.attrs, "learning_rate": "c over the first sharpness"},
+        fit=None,
+    )
+
+
+def others(dataset: xr.Dataset, run: Any, data: Any, probes: Any, axes: Any, widths: list[int], steps: int) -> None:
+    """The same of other widths, and all of them for longer, without sharpness: to see which train."""
+    for width in widths:
+        model = cj.models.mlp([width], activation="relu", init="he")
+        system = training(cj.supervised(model, data, loss="squared_error"), optax.sgd)
+        if width != widths[0]:
+            run(f"width_{width}", system, probes, axes, steps=EARLY)
+        run(f"long_{width}", system, {"loss": probes["loss"]}, axes, steps=steps, stride=5)
+
+
+def summarise(records: dict[str, xr.Dataset]) -> xr.Dataset:
+    """The critical c of each network, ``[width, seed]``."""
+    widths = sorted(int(name[5:]) for name in records if name.startswith("long_"))
+    early = [records.get(f"width_{width}", records["sweep"]) for width in widths]
+    parts = [_critical(part, records[f"long_{width}"]) for width, part in zip(widths, early, strict=True)]
+    return xr.concat(parts, xr.DataArray(widths, dims="width", name="width"))
+
+
+def _critical(early: xr.Dataset, long: xr.Dataset) -> xr.Dataset:
+    sharpness, loss = early["sharpness"].isel(eigenvalue=0), early["loss"]
+    trained = long["loss"].isel(time=-1) < long["loss"].isel(time=0)
+    top = loss.fillna(np.inf).max("time") / loss.isel(time=0)
+    peak = sharpness.fillna(np.inf).max("time") / sharpness.isel(time=0)
+    c = early["c"]
+    return xr.Dataset(
+        {
+            "loss_peak": top,
+            "sharpness_peak": peak,
+            "trained": trained,
+            "loss": c.where(top > 1).min("c"),
+            "sharpness": c.where(peak > 1 + RISE).min("c"),
+            "most": c.where(trained).max("c"),
+            "final": sharpness.isel(time=-1) / sharpness.isel(time=0),
+        }
+    )
+
+
+def findings(summary: xr.Dataset, records: dict[str, xr.Dataset]) -> list[Finding]:
+    widest, narrowest = summary.isel(width=-1), summary.isel(width=0)
+    known = summary[["loss", "sharpness", "most"]].to_array().notnull().all("variable")
+    ordered = (summary["loss"] <= summary["sharpness"]) & (summary["sharpness"] <= summary["most"])
+    kept = ordered.where(known).stack(cell=("width", "seed")).dropna("cell").astype(bool)
+    part = stats.fraction(kept.drop_vars(["cell", "width", "seed"], errors="ignore"), over="cell")
+    difference = stats.mean_interval(np.log2(narrowest["loss"] / widest["loss"]))
+    width = int(widest["width"])
+    found = [
+        claim("catapult", "networks with c_loss ≤ c_sharp ≤ c_max", "all", part, stats.above(part, 0.5)),
+        number("catapult", f"c_loss at width {width}", 2.0, stats.mean_interval(widest["loss"])),
+        claim(
+            "catapult", f"c_loss is larger at width {int(narrowest['width'])} than at {width}: octaves", "> 0",
+            difference, stats.above(difference, 0.0),
+        ),
+        number("catapult", f"c_max at width {width}, ReLU", 12.0, stats.mean_interval(widest["most"])),
+    ]  # fmt: skip
+    for each in summary["width"].values:
+        row = summary.sel(width=each)
+        for name, label in (("loss", "c_loss"), ("sharpness", "c_sharp"), ("most", "c_max")):
+            found.append(beyond("catapult", f"{label} at width {each}", stats.mean_interval(row[name])))
+    return found
+
+
+def figures(summary: xr.Dataset, records: dict[str, xr.Dataset]) -> dict[str, Figure]:
+    figure, (left, middle, right) = panels(1, 3, (11, 3.8))
+    widths = summary["width"].values
+    for colour, width in zip(colours(len(widths)), widths, strict=True):
+        row = summary.sel(width=width)
+        for ax, name in ((left, "loss_peak"), (middle, "sharpness_peak")):
+            seen = row[name].where(np.isfinite(row[name]))
+            ax.plot(row["c"], np.exp(np.log(seen).mean("seed")), color=colour, label=f"width {width}")
+    for ax, what in ((left, "loss"), (middle, "sharpness")):
+        ax.axvline(2, color="black", linewidth=0.5)
+        ax.set(xscale="log", yscale="log", xlabel="c = η λ₀", ylabel=f"largest {what} of {EARLY} steps / first")
+        ax.legend(fontsize="x-small")
+    named = {"loss": "c_loss: loss rises", "sharpness": "c_sharp: sharpness rises", "most": "c_max: most that trains"}
+    for i, (name, label) in enumerate(named.items()):
+        interval = stats.mean_interval(summary[name])
+        plotting.band(right, 1 / summary["width"], interval, colour=f"C{i}", label=label)
+    right.axhline(2, color="black", linewidth=0.5)
+    right.set(xscale="log", yscale="log", xlabel="1/width", ylabel="critical c, mean over seeds")
+    right.legend(fontsize="x-small")
+    figure.suptitle(
+        f"{summary.sizes['seed']} seeds; means of logarithms over the networks that stay finite", fontsize="small"
+    )
+    return {"catapult": figure}
+
+
+def words(summary: xr.Dataset, records: dict[str, xr.Dataset]) -> dict[str, Any]:
+    """Samples, steps and the grid's spacing, from the records."""
+    known = cj.provenance_of(records["sweep"])["identity"]["system"]["dataset"]
+    octaves = np.log2(summary["c"].values)
+    long = records[f"long_{int(summary['width'][0])}"]
+    spacing = float(octaves[1] - octaves[0])
+    return {"samples": known["train_samples"], "steps": int(long["time"][-1]), "spacing": spacing}
+
+
+report = Experiment(summarise, figures, findings, words)
