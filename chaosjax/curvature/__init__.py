@@ -2,7 +2,7 @@
 
 from chaosjax._eigenpairs import ExtremeEigenpairs, eigenpairs
 from chaosjax.curvature._alignment import Alignment, aligned
-from chaosjax.curvature._central_flow import CentralFlow, SelfStabilisation, central_flow, self_stabilisation
+from chaosjax.curvature._central_flow import CentralFlow, central_flow
 from chaosjax.curvature._landscape import Path, Valley, along, interpolation, plane, valley
 from chaosjax.curvature._layers import Layer, block, layers
 from chaosjax.curvature._operators import (
@@ -15,6 +15,7 @@ from chaosjax.curvature._operators import (
     residual,
 )
 from chaosjax.curvature._quadrature import Quadrature, quadrature
+from chaosjax.curvature._self_stabilisation import SelfStabilisation, self_stabilisation
 from chaosjax.curvature._trace import Trace, trace
 
 __all__ = [

@@ -1,6 +1,5 @@
 """The central flow: the smooth path that gradient descent oscillates around at the edge of stability."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -13,11 +12,10 @@ from chaosjax._eigenpairs import eigenpairs
 from chaosjax._linalg import unbatched
 from chaosjax._system import Loss, Reading, System, Theta, alike
 from chaosjax.curvature._operators import hessian, parameters
-
-Field = Callable[[Float[Array, " p"]], Float[Array, " p"]]
+from chaosjax.curvature._self_stabilisation import gradient, second
 
 _ITERATIONS = 200
-"""Steps of the projected gradient for Σ of more than one direction; its error falls below 1e-6 of Σ in tests."""
+"""Steps of the projected gradient for Σ of more than one direction."""
 
 _AUDIT = 10
 """After so many steps the search for eigenvectors is made anew, for what the block has not followed."""
@@ -48,45 +46,6 @@ class CentralFlow(NamedTuple):
     block: Float[Array, "b p"]
     certified: Bool[Array, ""]
     steps: Int[Array, ""]
-
-
-class SelfStabilisation(NamedTuple):
-    """What progressive sharpening and the curvature of the sharpness predict of the oscillation at the edge.
-
-    Attributes:
-        alpha: ``α = −∇L · ∇S⊥``, by which the sharpness would rise, per η and step.
-        beta: ``β = ‖∇S⊥‖²``.
-        deviation: ``δ = √(2α/β)``, the root mean square of the displacement along u; NaN where α < 0.
-    """
-
-    alpha: Float[Array, ""]
-    beta: Float[Array, ""]
-    deviation: Float[Array, ""]
-
-
-def self_stabilisation(system: System, x: PyTree, theta: Theta, direction: Float[Array, " p"]) -> SelfStabilisation:
-    """Predict the oscillation of gradient descent at the edge of stability from one point of its path.
-
-    ``∇S⊥ = ∇S − u (u·∇S)`` with S the sharpness and u its eigenvector: ``∇S = ∇(uᵀ H u)``. At the edge the mean of
-    ``(u·(w_t − w))²`` is δ², where the oscillation's push on the sharpness, ½ δ² β, is what sharpens it, α.
-
-    Args:
-        direction: u, of length 1 (`eigenpairs`).
-
-    Raises:
-        ValueError: the system has no loss.
-
-    Cost: some five gradients.
-
-    Source: Damian, Nichani, Lee, ICLR 2023, arXiv:2209.15594.
-    """
-    w, _ = parameters(system, x)
-    descent = _gradient(system, x, theta)
-    slope = _second(descent, w, direction, direction)
-    across = slope - direction * (direction @ slope)
-    alpha, beta = -(descent(w) @ across), across @ across
-    square = 2 * alpha / jnp.where(beta > 0, beta, jnp.nan)
-    return SelfStabilisation(alpha, beta, jnp.sqrt(jnp.where(square >= 0, square, jnp.nan)))
 
 
 def central_flow(
@@ -144,8 +103,8 @@ def central_flow(
             key=jax.random.fold_in(jax.random.key(0), steps),
         )
         U, values = pairs.vectors[:k], pairs.values
-        descent = _gradient(system, x, theta)
-        slopes = jax.vmap(lambda u: jax.vmap(lambda v: _second(descent, w, u, v))(U))(U)
+        descent = gradient(system, x, theta)
+        slopes = jax.vmap(lambda u: jax.vmap(lambda v: second(descent, w, u, v))(U))(U)
         room = jnp.diag(2 / eta - values[:k]) / (eta * h)
         push = -jnp.einsum("ijp,p->ij", slopes, descent(w)) - room
         covariance = _covariance(slopes, push)
@@ -162,11 +121,11 @@ def central_flow(
     def substep(state: CentralFlow, theta: Theta) -> CentralFlow:
         w, chart = parameters(system, state.x)
         eta = jnp.asarray(theta["learning_rate"], w.dtype)
-        descent, U = _gradient(system, state.x, theta), state.vectors
+        descent, U = gradient(system, state.x, theta), state.vectors
 
         def field(w: Float[Array, " p"]) -> Float[Array, " p"]:
             turned = state.covariance @ U
-            oscillation = jnp.sum(jax.vmap(lambda u, v: _second(descent, w, u, v))(U, turned), axis=0)
+            oscillation = jnp.sum(jax.vmap(lambda u, v: second(descent, w, u, v))(U, turned), axis=0)
             return -eta * (descent(w) + 0.5 * oscillation)
 
         first = field(w)
@@ -210,19 +169,6 @@ def _metrics(system: System, loss: Loss) -> dict[str, Reading]:
         "predicted_sharpness": metric(lambda state, theta: state.values[0]),
         "predicted_variance": metric(lambda state, theta: jnp.trace(state.covariance)),
     }
-
-
-def _gradient(system: System, x: PyTree, theta: Theta) -> Field:
-    loss = system.loss
-    if loss is None:
-        raise ValueError("curvature: this System has no loss; give System(loss=...)")
-    _, chart = parameters(system, x)
-    return jax.grad(lambda w: loss(chart(w), theta, None))
-
-
-def _second(gradient: Field, w: Float[Array, " p"], u: Float[Array, " p"], v: Float[Array, " p"]) -> Float[Array, " p"]:
-    """``∇(uᵀ H(w) v)``, as the second derivative of the gradient along u and v."""
-    return jax.jvp(lambda w: jax.jvp(gradient, (w,), (u,))[1], (w,), (v,))[1]
 
 
 def _covariance(slopes: Float[Array, "k k p"], push: Float[Array, "k k"]) -> Float[Array, "k k"]:
