@@ -1,12 +1,12 @@
 """Two runs that differ in the last bit of one weight, through the edge of stability: when they part, and how fast."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from matplotlib.figure import Figure
 
 import chaosjax as cj
@@ -38,11 +38,56 @@ def probe() -> cj.Probe:
 
     def emit(m: PyTree, transition: cj.Transition) -> tuple[PyTree, dict[str, Array]]:
         here, there = cj.phase(transition.x)[0], cj.phase(m)[0]
-        return m, {"distance": jnp.linalg.norm(there - here), "size": jnp.linalg.norm(here)}
+        return m, {"": jnp.linalg.norm(there - here)[None], "size": jnp.linalg.norm(here)}
 
-    dims = {"distance": (), "size": ()}
+    dims = {"": ("copy",), "size": ()}
     attrs = {"long_name": "distance of the runs", "units": "1"}
     return cj.Probe(init, update, emit, dims=dims, attrs=attrs, members=members, cost=cj.Cost(steps=1))
+
+
+class Frames(NamedTuple):
+    """Two tangent vectors, and the growth of the elder since the last record."""
+
+    vectors: Float[Array, "2 d"]
+    growth: Float[Array, ""]
+
+
+def renewed(every: int) -> cj.Probe:
+    """Growth of a tangent vector that is never older than ``2 · every`` steps, in nats since the last record.
+
+    A vector from t = 0 holds only rounding of a direction that was damped before it turned unstable. Two vectors take
+    turns: each is drawn anew after ``2 · every`` steps, and the one that is at least `every` steps old is read.
+    """
+
+    def init(key: PRNGKeyArray, x: PyTree, theta: Any) -> Frames:
+        u, _ = cj.phase(x)
+        return Frames(_unit(jax.random.normal(key, (2, u.size), u.dtype)), jnp.zeros((), u.dtype))
+
+    def update(m: Frames, transition: cj.Transition) -> Frames:
+        images = jax.vmap(transition.push)(m.vectors)
+        elder = (transition.t // every) % 2
+        growth = m.growth + jnp.log(jnp.linalg.norm(images[elder]))
+        after = transition.t + 1
+        fresh = jax.random.normal(jax.random.fold_in(jax.random.key(0), after), m.vectors.shape[1:], m.vectors.dtype)
+        young = (jnp.arange(2) == elder) & (after % every == 0)
+        return Frames(_unit(jnp.where(young[:, None], fresh[None], images)), growth)
+
+    def emit(m: Frames, transition: cj.Transition) -> tuple[Frames, Array]:
+        return m._replace(growth=jnp.zeros_like(m.growth)), m.growth
+
+    attrs = {"long_name": "growth", "units": "nats", "every": every}
+    return cj.Probe(init, update, emit, attrs=attrs, cost=cj.Cost(tangents=2))
+
+
+def _unit(rows: Float[Array, "2 d"]) -> Float[Array, "2 d"]:
+    return rows / jnp.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def chebyshev(degree: int, samples: int) -> cj.datasets.Dataset:
+    """The Chebyshev polynomial ``T_k`` at equally spaced points of [−1, 1]; the test set is the training set."""
+    x = np.linspace(-1, 1, samples)[:, None]
+    y = np.cos(degree * np.arccos(x))
+    return cj.datasets.Dataset(x, y, x, y, 1, {"name": f"Chebyshev polynomial of degree {degree}"})
 
 
 def others(dataset: xr.Dataset, run: Any, system: cj.System, probes: Any, axes: Any, stride: int) -> None:
@@ -56,11 +101,13 @@ def summarise(records: dict[str, xr.Dataset]) -> xr.Dataset:
 
 
 def _of(dataset: xr.Dataset) -> xr.Dataset:
-    dataset = dataset.isel(learning_rate=0, eigenvalue=0, exponent=0)
-    relative = dataset["twin_distance"] / dataset["twin_size"]
+    rate = float(dataset["learning_rate"][0])
+    dataset = dataset.isel(learning_rate=0, copy=0, eigenvalue=0, drop=True)
+    relative = dataset["distance"] / dataset["distance_size"]
     time = dataset["time"]
     parted = first(relative > PARTED)
-    edge = first(dataset["sharpness"] * dataset["learning_rate"] / 2 > 1)
+    load = dataset["sharpness"] * rate / 2
+    edge = first(load > 1)
     stop = first(relative > SMALL[1])
     start = time.where((relative < SMALL[0]) & (time < stop)).max("time")
     inside = (time > start) & (time <= stop)
@@ -76,9 +123,9 @@ def _of(dataset: xr.Dataset) -> xr.Dataset:
             "edge": edge,
             "exponent": (grown / (stop - start)).where(known),
             "predicted": (tangent / (stop - start)).where(known),
-            "load": dataset["sharpness"] * dataset["learning_rate"] / 2,
+            "load": load,
         }
-    ).drop_vars(["learning_rate", "eigenvalue", "exponent"], errors="ignore")
+    )
 
 
 def first(flag: xr.DataArray) -> xr.DataArray:
@@ -134,9 +181,20 @@ def figures(summary: xr.Dataset, records: dict[str, xr.Dataset]) -> dict[str, Fi
 
 
 def words(summary: xr.Dataset, records: dict[str, xr.Dataset]) -> dict[str, Any]:
-    """Samples and the two distances."""
+    """Data, clocks and distances, from the records."""
     known = cj.provenance_of(records["sweep"])["identity"]["system"]["dataset"]
-    return {"samples": known["train_samples"], "low": SMALL[0], "high": SMALL[1]}
+    tanh = records["sweep"]
+    age = int(tanh["growth"].attrs["every"])
+    return {
+        "data": known["name"],
+        "samples": known["train_samples"],
+        "every": int(tanh["sharpness"].attrs["every"]),
+        "stride": int(tanh["time"][1]),
+        "age": age,
+        "twice": 2 * age,
+        "low": SMALL[0],
+        "high": SMALL[1],
+    }
 
 
 report = Experiment(summarise, figures, findings, words)
