@@ -92,7 +92,7 @@ def _critical(early: xr.Dataset, long: xr.Dataset) -> xr.Dataset:
             "trained": trained,
             "loss": c.where(top > 1).min("c"),
             "sharpness": c.where(peak > 1 + RISE).min("c"),
-            "most": c.where(trained).max("c"),
+            "most": c.where(trained).max("c").where(~trained.isel(c=-1)),  # else it lies beyond the grid
             "final": sharpness.isel(time=-1) / sharpness.isel(time=0),
         }
     )
@@ -100,26 +100,38 @@ def _critical(early: xr.Dataset, long: xr.Dataset) -> xr.Dataset:
 
 def findings(summary: xr.Dataset, records: dict[str, xr.Dataset]) -> list[Finding]:
     widest, narrowest = summary.isel(width=-1), summary.isel(width=0)
-    known = summary[["loss", "sharpness", "most"]].to_array().notnull().all("variable")
-    ordered = (summary["loss"] <= summary["sharpness"]) & (summary["sharpness"] <= summary["most"])
-    kept = ordered.where(known).stack(cell=("width", "seed")).dropna("cell").astype(bool)
-    part = stats.fraction(kept.drop_vars(["cell", "width", "seed"], errors="ignore"), over="cell")
-    difference = stats.mean_interval(np.log2(narrowest["loss"] / widest["loss"]))
-    width = int(widest["width"])
+    difference = _mean(np.log2(narrowest["loss"] / widest["loss"]))
+    wide, narrow = int(widest["width"]), int(narrowest["width"])
     found = [
-        claim("catapult", "networks with c_loss ≤ c_sharp ≤ c_max", "all", part, stats.above(part, 0.5)),
-        number("catapult", f"c_loss at width {width}", 2.0, stats.mean_interval(widest["loss"])),
+        *_order(summary),
+        number("catapult", f"c_loss at width {wide}", 2.0, _mean(widest["loss"])),
         claim(
-            "catapult", f"c_loss is larger at width {int(narrowest['width'])} than at {width}: octaves", "> 0",
-            difference, stats.above(difference, 0.0),
+            "catapult", f"c_loss falls with width: octaves from {narrow} to {wide}", "> 0", difference,
+            stats.above(difference, 0.0),
         ),
-        number("catapult", f"c_max at width {width}, ReLU", 12.0, stats.mean_interval(widest["most"])),
+        number("catapult", f"c_max at width {wide}, ReLU", 12.0, _mean(widest["most"])),
     ]  # fmt: skip
-    for each in summary["width"].values:
-        row = summary.sel(width=each)
+    for width in summary["width"].values:
+        row = summary.sel(width=width)
         for name, label in (("loss", "c_loss"), ("sharpness", "c_sharp"), ("most", "c_max")):
-            found.append(beyond("catapult", f"{label} at width {each}", stats.mean_interval(row[name])))
+            found.append(beyond("catapult", f"{label} at width {width}", _mean(row[name])))
     return found
+
+
+def _mean(values: xr.DataArray) -> xr.DataArray:
+    """The mean over the seeds that have the value."""
+    return stats.mean_interval(values, skipna=True)
+
+
+def _order(summary: xr.Dataset) -> list[Finding]:
+    """In how many networks the three critical values stand in order, of those that have them all."""
+    known = summary[["loss", "sharpness", "most"]].to_array().notnull().all("variable").values
+    what = "networks with c_loss ≤ c_sharp ≤ c_max"
+    if not known.any():
+        return [claim("catapult", what, "all", "no network has all three", None)]
+    ordered = (summary["loss"] <= summary["sharpness"]) & (summary["sharpness"] <= summary["most"])
+    part = stats.fraction(xr.DataArray(ordered.values[known], dims="network"), over="network")
+    return [claim("catapult", f"{what}, of {int(known.sum())}", "all", part, stats.above(part, 0.5))]
 
 
 def figures(summary: xr.Dataset, records: dict[str, xr.Dataset]) -> dict[str, Figure]:
@@ -136,7 +148,7 @@ def figures(summary: xr.Dataset, records: dict[str, xr.Dataset]) -> dict[str, Fi
         ax.legend(fontsize="x-small")
     named = {"loss": "c_loss: loss rises", "sharpness": "c_sharp: sharpness rises", "most": "c_max: most that trains"}
     for i, (name, label) in enumerate(named.items()):
-        interval = stats.mean_interval(summary[name])
+        interval = _mean(summary[name])
         plotting.band(right, 1 / summary["width"], interval, colour=f"C{i}", label=label)
     right.axhline(2, color="black", linewidth=0.5)
     right.set(xscale="log", yscale="log", xlabel="1/width", ylabel="critical c, mean over seeds")

@@ -170,7 +170,7 @@ def figures(summary: xr.Dataset, records: dict[str, xr.Dataset]) -> dict[str, Fi
             load = cell["load"].dropna("time")
             bottom.plot(load["time"], load, color=colour, linewidth=1)
         top.axhline(PARTED, color="black", linewidth=0.5, linestyle="--")
-        top.set(yscale="log", title=name)
+        top.set(yscale="log", title=name, ylim=(1e-17, 1))
         bottom.axhline(1, color="black", linewidth=0.5)
         bottom.set(xlabel="time t (steps)", ylim=(0, 1.6))
     axes[0].set_ylabel("distance of the runs / ‖w‖ (L2)")
