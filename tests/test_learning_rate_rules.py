@@ -162,9 +162,11 @@ def test_times_ratios_and_verdicts_follow_the_rule_of_algoperf():
 
 def test_the_report_shows_both_halves_and_its_failures_first(tmp_path):
     jobs = {"a": job((10, 22), "judged"), "b": job((15, np.inf), "development"), "c": job((20, 40), "judged")}
-    report(jobs, tmp_path, **AIMS)
+    unfinished = {name: part for name, part in job((10, 20), "judged").items() if name != "study_1"}
+    report({**jobs, "d": unfinished}, tmp_path, **AIMS)
     text = json.loads((tmp_path / "findings.json").read_text())["text"]
     rows = [line for line in text.splitlines() if line.startswith("| planted")]
     assert [row.split(" | ")[5] for row in rows] == ["2.00", "1.07", "miss", "miss", "miss", "miss"]
+    assert "Left out, since their trials have not finished: d." in text
     assert "holds the best single η of the grid in 6" in text
     assert {path.name for path in tmp_path.glob("*.png")} == {"rules.png", "picks.png"}

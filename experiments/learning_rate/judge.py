@@ -36,9 +36,19 @@ def summarise(
 
     Source: Dahl et al., arXiv:2306.07179.
     """
-    rows = [_problem(parts) for parts in jobs.values()]
-    names = xr.DataArray(np.array(list(jobs), dtype=object), dims="case", name="case")
-    return xr.concat(rows, names, coords="minimal", compat="override")
+    rows = {name: _problem(parts) for name, parts in jobs.items() if _is_whole(parts)}
+    if not rows:
+        raise ValueError("no problem has all its trials; run the same command again to go on")
+    names = xr.DataArray(np.array(list(rows), dtype=object), dims="case", name="case")
+    return xr.concat(list(rows.values()), names, coords="minimal", compat="override")
+
+
+def _is_whole(parts: Any) -> bool:
+    """Whether all trials beside the grid have finished."""
+    if isinstance(parts, xr.Dataset):
+        return False
+    needed = {"sharpness", *WITHOUT, *(f"study_{study}" for study in parts["sweep"]["seed"].values)}
+    return all(name in parts and "finished" in parts[name].attrs for name in needed)
 
 
 def times_to(target: Mapping[str, Any], score: xr.DataArray) -> xr.DataArray:
@@ -116,7 +126,7 @@ def findings(summary: xr.Dataset, jobs: Mapping[str, Any]) -> list[Finding]:
         ours = part.sel(rule=FINDER)
         ratio = ours["ratio"].values
         share = (ours["cost"].mean("study") / (part.sizes["grid"] * part["horizon"])).values
-        where = f"{half} half, {part.sizes['case']} problems"
+        where = f"{half} half, {part.sizes['case']} problem{'s' * (part.sizes['case'] > 1)}"
         said = median_and_range(ratio)
         found += [
             claim(

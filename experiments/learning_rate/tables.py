@@ -31,11 +31,16 @@ def words(summary: xr.Dataset, jobs: Mapping[str, Any]) -> dict[str, Any]:
         "problems": summary.sizes["case"],
         "studies": summary.sizes["study"],
         "rates": summary.sizes["grid"],
+        "left_out": _left_out(sorted(set(jobs) - set(summary["case"].values))),
         "overall": _overall(summary),
         "coverage": _coverage(summary),
         **{half: _half(summary, half, rules[:split]) for half in ("judged", "development")},
         **{f"{half}_without": _half(summary, half, rules[split:]) for half in ("judged", "development")},
     }
+
+
+def _left_out(names: Sequence[str]) -> str:
+    return f"Left out, since their trials have not finished: {', '.join(names)}." if names else ""
 
 
 def _of(summary: xr.Dataset, half: str) -> xr.Dataset:

@@ -24,28 +24,24 @@ def _rules(summary: xr.Dataset) -> Figure:
     order = sorted(summary["rule"].values, key=lambda rule: np.median(summary["ratio"].sel(rule=rule)))
     figure, (ax,) = panels(1, 1, (8, 1.4 + 0.34 * len(order)))
     slower, missed = SHOWN_UP_TO * 1.12, SHOWN_UP_TO * 1.32
+    low = 0.9 * min(0.9, float(summary["ratio"].min()))
+
+    def placed(ratio: np.ndarray) -> np.ndarray:
+        return np.where(np.isinf(ratio), missed, np.where(ratio > SHOWN_UP_TO, slower, ratio))
+
     for half, colour in COLOURS.items():
         part = summary.isel(case=np.flatnonzero(summary["half"] == half))
         for place, rule in enumerate(order):
-            ratio = part["ratio"].sel(rule=rule).values
-            at = np.where(np.isinf(ratio), missed, np.where(ratio > SHOWN_UP_TO, slower, ratio))
+            at = placed(part["ratio"].sel(rule=rule).values)
             jitter = 0.12 * (1 if half == "judged" else -1) + np.linspace(-0.08, 0.08, len(at))
-            ax.plot(
-                at, place + jitter, "o", color=colour, markersize=4, alpha=0.7, label=None if place else f"{half} half"
-            )
-    medians = [np.median(summary["ratio"].sel(rule=rule)) for rule in order]
-    ax.plot(
-        np.minimum(medians, slower),
-        range(len(order)),
-        "|",
-        color="black",
-        markersize=16,
-        label="median of all problems",
-    )
+            label = None if place else f"{half} half"
+            ax.plot(at, place + jitter, "o", color=colour, markersize=4, alpha=0.7, label=label)
+    medians = placed(np.array([np.median(summary["ratio"].sel(rule=rule)) for rule in order]))
+    ax.plot(medians, range(len(order)), "|", color="black", markersize=16, label="median of all problems")
     ax.axvline(1, color="0.6", linewidth=0.8)
     ax.axvline(SHOWN_UP_TO, color="0.6", linewidth=0.8)
-    ax.set(xscale="log", ylim=(len(order) - 0.5, -0.5), xlim=(0.8, SHOWN_UP_TO * 1.5))
-    ticks = [1, 1.1, 1.5, 2, 3, 4]
+    ax.set(xscale="log", ylim=(len(order) - 0.5, -0.5), xlim=(low, SHOWN_UP_TO * 1.5))
+    ticks = [tick for tick in (0.25, 0.5, 1, 1.5, 2, 3, 4) if tick > low]
     ax.set_xticks([*ticks, slower, missed], [*(f"{tick:g}" for tick in ticks), "slower", "missed"], rotation=45)
     ax.set_xticks([], minor=True)
     ax.set_yticks(range(len(order)), order)
@@ -84,8 +80,8 @@ def _picks(summary: xr.Dataset) -> Figure:
     figure.supxlabel("learning rate η", fontsize="small")
     figure.supylabel("steps to the target", fontsize="small")
     figure.suptitle(
-        "line: median over studies at each η of the grid; green: best of the grid; dots: the search, one per study "
-        "(red judged, blue development; at the top: missed); dash-dotted: onset of chaos, median",
+        "line: median over studies at each η of the grid; green: best of the grid; dash-dotted: onset of chaos\n"
+        "dots: the search, one per study (red: judged half, blue: development half; at the top: missed)",
         fontsize="x-small",
     )
     return figure
