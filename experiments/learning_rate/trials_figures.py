@@ -76,7 +76,7 @@ def _picks(summary: xr.Dataset) -> Figure:
         ax.axhline(float(row["oracle"]), color="tab:green", linewidth=0.8)
         ax.set(xscale="log", ylim=(0, 1.1 * ceiling if np.isfinite(ceiling) else None))
         ax.set_title(str(row["label"].item()), fontsize=6.5)
-        ax.tick_params(labelsize=6)
+        ax.tick_params(labelsize=6, which="both")
     figure.supxlabel("learning rate η", fontsize="small")
     figure.supylabel("steps to the target", fontsize="small")
     figure.suptitle(
