@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits, load_iris
 from chaosjax import datasets
 
 CONFIGS = sorted(Path(__file__).parent.parent.glob("conf/dataset/*.yaml"))
-WITHOUT_FILES = ("digits", "iris", "pointers", "spirals", "teacher_student")
+WITHOUT_FILES = ("chebyshev", "digits", "iris", "pointers", "spirals", "teacher_student")
 
 pytestmark = pytest.mark.usefixtures("module_cache")
 
@@ -349,6 +349,13 @@ class TestSyntheticSets:
             assert tokens[1 + tokens[0]] - 3 == label
         counts = np.bincount(dataset.train_targets)
         assert np.abs(counts - 60).max() < 4 * np.sqrt(300 * 0.2 * 0.8)
+
+    def test_chebyshev_is_the_polynomial(self):
+        dataset = datasets.chebyshev(degree=3)
+        x = dataset.train_inputs
+        assert x.shape == (20, 1)
+        np.testing.assert_allclose(dataset.train_targets, 4 * x**3 - 3 * x, atol=1e-14)
+        np.testing.assert_allclose(dataset.test_inputs[[0, -1], 0], [-1, 1])
 
     @pytest.mark.parametrize("classes", [2, 3])
     def test_spirals_without_noise_lie_on_their_arms(self, classes):

@@ -5,12 +5,13 @@ from chaosjax.datasets._csv import csv
 from chaosjax.datasets._dataset import Dataset
 from chaosjax.datasets._pointers import pointers
 from chaosjax.datasets._scikit_sets import digits, iris, iris_danovski
-from chaosjax.datasets._synthetic import spirals, teacher_student
+from chaosjax.datasets._synthetic import chebyshev, spirals, teacher_student
 from chaosjax.datasets._tensorflow_sets import tfds
 
 __all__ = [
     "Dataset",
     "arrays",
+    "chebyshev",
     "csv",
     "digits",
     "iris",

@@ -63,6 +63,30 @@ def teacher_student(
     )
 
 
+def chebyshev(*, degree: int = 5, samples: int = 20, test_samples: int = 200) -> Dataset:
+    """Regression on a Chebyshev polynomial: inputs [n, 1], evenly spaced on [−1, 1], targets [n, 1].
+
+        y = T_k(x) = cos(k arccos x)
+
+    Test samples are spaced likewise, more densely.
+
+    Args:
+        degree: k.
+        samples: of the training set.
+        test_samples: of the test set.
+
+    Raises:
+        ValueError: a count below 1, or a degree below 0.
+
+    Source: Cohen et al., ICLR 2021, arXiv:2103.00065, whose small networks at the edge of stability learn it.
+    """
+    check_count("degree", degree, least=0)
+    _check(0.0, samples=samples, test_samples=test_samples)
+    points = [np.linspace(-1, 1, count)[:, None] for count in (samples, test_samples)]
+    train, test = ((x, np.polynomial.Chebyshev.basis(degree)(x)) for x in points)
+    return Dataset(*train, *test, outputs=1, attrs={"name": "chebyshev", "source": "made", "degree": degree})
+
+
 def spirals(
     *,
     samples: int = 400,

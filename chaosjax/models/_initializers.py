@@ -17,11 +17,12 @@ class Activation(Protocol):
 INITIALIZERS: dict[str, Callable[[float], nnx.Initializer]] = {
     "normal": lambda scale: nnx.initializers.normal(scale),
     "lecun": lambda scale: nnx.initializers.variance_scaling(scale**2, "fan_in", "normal"),
+    "xavier": lambda scale: nnx.initializers.variance_scaling(scale**2, "fan_avg", "normal"),
     "he": lambda scale: nnx.initializers.variance_scaling(2 * scale**2, "fan_in", "normal"),
     "ntk": lambda scale: nnx.initializers.normal(scale),
 }
-"""With n = fan-in and σ = scale: normal N(0, σ²); lecun N(0, σ²/n); he N(0, 2σ²/n); ntk N(0, σ²), whose layer
-multiplies by 1/√n instead (Jacot et al., NeurIPS 2018)."""
+"""With n inputs, m outputs and σ = scale: normal N(0, σ²); lecun N(0, σ²/n); xavier N(0, 2σ²/(n + m)); he N(0, 2σ²/n);
+ntk N(0, σ²), whose layer multiplies by 1/√n instead (Jacot et al., NeurIPS 2018)."""
 
 
 def initializer(name: str, scale: float) -> nnx.Initializer:
