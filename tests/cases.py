@@ -203,6 +203,16 @@ def probes_for(name: str, every: bool = False) -> dict[str, cj.Probe]:
     return probes
 
 
+def _values(probe: cj.Probe) -> cj.Probe:
+    """A probe of eigenvalues without their residuals, which are rounding, and the products that these take."""
+
+    def emit(m, transition):
+        m, record = probe.emit(m, transition)
+        return m, {entry: value for entry, value in record.items() if entry in ("", "threshold", "converged")}
+
+    return probe._replace(emit=emit)
+
+
 def _of_training(system: cj.System) -> dict[str, cj.Probe]:
     """The probes that only a training has, and two that treat its optimizer's state apart."""
     if "train_accuracy" not in system.metrics:
@@ -213,7 +223,7 @@ def _of_training(system: cj.System) -> dict[str, cj.Probe]:
         "parted": cj.probes.ensemble(1e-3, 2, spaces=("function", "prediction"), noise="independent"),
         "travel": cj.probes.travel(),
         "ablation": cj.probes.ablation(side_by_side=7),
-        "preconditioned": cj.probes.every(6, cj.probes.preconditioned_sharpness(tolerance=1e-12)),
+        "sharpness_of_steps": cj.probes.every(6, _values(cj.probes.preconditioned_sharpness(tolerance=1e-12))),
         **({"batch_sharpness": cj.probes.batch_sharpness(3)} if system.attrs["batch_size"] else {}),
         "alignment": cj.probes.alignment(tolerance=1e-12),
         "trace": cj.probes.curvature_trace("gauss_newton", vectors=3, per_layer=True),

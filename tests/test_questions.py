@@ -151,12 +151,13 @@ def test_a_problem_is_swept_by_the_protocol_of_the_studies(quickly_compiled):
         "test_accuracy": cj.probes.metric("test_accuracy"),
         "distance": cj.probes.ensemble(1e-8, 3, "l1", "uniform", "kernels"),
         "growth": cj.probes.lyapunov(),
-        "sharpness": cj.probes.every(15, cj.probes.sharpness()),
+        "sharpness": cj.probes.every(15, cj.probes.preconditioned_sharpness(fallback=True)),
     }
     axes = {"learning_rate": [0.1, 0.5], "seed": [0, 1]}
     expected = cj.sweep(cj.training(learning, optax.sgd), instruments, axes, steps=30, progress=False)
     assert edge.records.equals(expected)
-    assert edge.summary.attrs == {"threshold": 0.6, "score": "test accuracy", "level": 0.05, "horizon": 30.0}
+    attrs = {"threshold": 0.6, "score": "test accuracy", "level": 0.05, "horizon": 30.0}
+    assert edge.summary.attrs == {**attrs, "stability": "sharpness · η/2"}
 
 
 def test_the_sharpness_is_the_last_one_measured():
@@ -164,6 +165,26 @@ def test_the_sharpness_is_the_last_one_measured():
     sharpness = (xr.ones_like(ds["test_accuracy"]) / ds["learning_rate"]).where(ds["time"] % 50 == 0)
     edge = cj.EdgeOfChaos.of(ds.assign(sharpness=sharpness.expand_dims("eigenvalue", -1)))
     np.testing.assert_allclose(edge.summary["stability"], 0.5)
+    assert edge.summary.attrs["stability"] == "sharpness · η/2"
+    assert (edge.summary["stability_converged"] == 1).all()
+
+
+def test_the_sharpness_of_other_optimizers_is_over_their_threshold_and_says_where_it_is_not_converged():
+    ds = chaotic_transients(np.geomspace(0.25, 8, 21), 3, 160, radius=1e-5, accuracy=0.95)
+    ones = xr.ones_like(ds["test_accuracy"])
+    converged = (ones > 0) & ~((ds["seed"] == 1) & (ds["learning_rate"] > 7))
+    edge = cj.EdgeOfChaos.of(
+        ds.assign(
+            sharpness=ones.expand_dims("eigenvalue", -1),
+            sharpness_threshold=4 * ones,
+            sharpness_converged=converged.expand_dims("eigenvalue", -1),
+        )
+    )
+    np.testing.assert_allclose(edge.summary["stability"], 0.25)
+    np.testing.assert_allclose(edge.summary["stability_converged"], [1.0] * 20 + [2 / 3])
+    panel = edge.plot().axes[2]
+    assert panel.get_ylabel().startswith("sharpness / threshold of the optimizer at the end")
+    assert "not converged in some seeds: a lower bound" in [text.get_text() for text in panel.get_legend().get_texts()]
     assert len(edge.plot().axes) == 4
 
 

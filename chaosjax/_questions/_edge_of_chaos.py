@@ -13,6 +13,7 @@ from chaosjax import plotting, probes, stats
 from chaosjax._checks import check_count
 from chaosjax._problem import Problem
 from chaosjax._questions._settings import default_radius
+from chaosjax._questions._stability import stability_of
 from chaosjax._sweep import sweep
 from chaosjax._system import System
 from chaosjax._training import training
@@ -35,7 +36,9 @@ class EdgeOfChaos:
     Attributes:
         summary: per learning rate the intervals ``[bound, learning_rate]`` of exponents (`fit` and `steepest` of the
             ensemble in its straightest and steepest window, each with its `_tangent`, and `whole`, nats per step), of
-            `training_time` (steps) and, if measured, of `stability` (sharpness · η/2); whether it is `chaotic`. For
+            `training_time` (steps) and, if measured, of `stability` (the last sharpness measured over the
+            optimizer's threshold, for SGD sharpness · η/2) with the share of living seeds in which it is converged,
+            `stability_converged`; whether it is `chaotic`. For
             all: the interval of `onset` η_c, `best_fastest`, `gain_speed_up`, and what their statistics return beside.
             Attributes: `level` (nats per step), `threshold` and the `score` it is of, `horizon` (steps).
         records: what the sweep recorded.
@@ -73,8 +76,11 @@ class EdgeOfChaos:
         for name, fit in fits.items():
             cells |= {name: fit["exponent"], f"{name}_tangent": stats.tangent_in_windows(growth, fit)}
         means = {name: stats.mean_interval(values) for name, values in cells.items()}
+        words = {}
         if "sharpness" in records:
-            means["stability"] = stats.mean_interval(_last_sharpness(records) * records["learning_rate"] / 2)
+            at_the_end, converged, label = stability_of(records)
+            means |= {"stability": stats.mean_interval(at_the_end), "stability_converged": converged}
+            words["stability"] = label
         parts = [stats.training_time(records[score], ends), _prefixed(stats.fastest(records[score], ends), "best")]
         onsets = {name: stats.onset(cells[name], level=0.0 if name == "whole" else level) for name in ONSETS}
         parts += [_prefixed(onset, name) for name, onset in onsets.items()]
@@ -90,7 +96,7 @@ class EdgeOfChaos:
         estimate, mean = (stats.bounds(part)[0] for part in (onset, means[chaos]))
         summary["chaotic"] = (summary["learning_rate"] >= estimate) & (mean > level)
         horizon = float(records["time"][-1])
-        summary = summary.assign_attrs(threshold=threshold, score=SCORES[score], level=level, horizon=horizon)
+        summary = summary.assign_attrs(threshold=threshold, score=SCORES[score], level=level, horizon=horizon, **words)
         return cls(summary, records)
 
     def plot(self, title: str = "") -> Figure:
@@ -172,7 +178,7 @@ def edge_of_chaos(
         radius: of the perturbation; None: 1e-8 in float64, 1e-5 in float32.
         copies: perturbed copies per run.
         where: which coordinates are perturbed, as in `probes.ensemble`.
-        sharpness: also measure the Hessian's largest eigenvalue, at the start, in the middle and at the end.
+        sharpness: also measure `probes.preconditioned_sharpness`, at the start, in the middle and at the end.
         options: further options of `sweep`, e.g. ``progress=False`` or ``store``.
 
     Raises:
@@ -194,7 +200,7 @@ def edge_of_chaos(
         "growth": probes.lyapunov(),
     }
     if sharpness:
-        instruments["sharpness"] = probes.every(steps // 2, probes.sharpness())
+        instruments["sharpness"] = probes.every(steps // 2, probes.preconditioned_sharpness(fallback=True))
     rates = np.geomspace(0.1, 30, 12) if learning_rates is None else np.asarray(learning_rates, float)
     axes = {"learning_rate": rates, "seed": np.arange(check_count("seeds", seeds))}
     records = sweep(system, instruments, axes, steps=steps, **options)
@@ -224,12 +230,6 @@ def _score_in(names: Iterable[Any], argument: str) -> str:
         f"{argument}: has {there}, and the training time needs one of {', '.join(SCORES)}; "
         "for exponents alone use sweep with probes.lyapunov, then stats.onset(..., level=0.05)"
     )
-
-
-def _last_sharpness(records: xr.Dataset) -> xr.DataArray:
-    sharpness = records["sharpness"].isel(eigenvalue=0)
-    last_measured = int(sharpness.notnull().any(["learning_rate", "seed"]).cumsum("time").argmax("time"))
-    return sharpness.isel(time=last_measured, drop=True).where(records["alive"].isel(time=-1, drop=True))
 
 
 def _prefixed(part: xr.Dataset, prefix: str) -> xr.Dataset:

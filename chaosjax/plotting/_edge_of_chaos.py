@@ -28,9 +28,11 @@ def edge_of_chaos(summary: xr.Dataset, title: str = "") -> Figure:
 
     Args:
         summary: intervals ``[bound, learning_rate]``: those of the exponents in `EXPONENTS` that there are (nats per
-            step), ``training_time`` (steps), ``reached_fraction`` and, if known, ``stability`` (sharpness · η/2 at the
-            end); the interval ``onset`` ``[bound]``; ``chaotic`` ``[learning_rate]``, bool; attrs ``threshold`` and
-            ``score`` (what it is of, "test accuracy"), ``level`` (nats per step) and ``horizon`` (steps).
+            step), ``training_time`` (steps), ``reached_fraction`` and, if known, ``stability`` (sharpness over its
+            threshold at the end) and ``stability_converged`` (share of seeds, ``[learning_rate]``); the interval
+            ``onset`` ``[bound]``; ``chaotic`` ``[learning_rate]``, bool; attrs ``threshold`` and ``score`` (what it is
+            of, "test accuracy"), ``level`` (nats per step), ``horizon`` (steps) and, for other optimizers than SGD,
+            ``stability`` (what the third panel shows).
         title: above the figure; an empty one leaves it out.
     """
     panels = 3 if "stability" in summary else 2
@@ -115,11 +117,24 @@ def _stability(ax: Axes, summary: xr.Dataset) -> None:
     if failed.any():
         label = "no seed reached the goal; near 0: the loss is flat"
         ax.plot(eta[failed], estimate[failed], "o", color=to_rgba("C1"), mfc="white", markersize=6, label=label)
+    if "stability_converged" in summary:
+        share = summary["stability_converged"].values
+        label = "not converged in some seeds: a lower bound"
+        ax.plot(
+            eta[share < 1],
+            estimate[share < 1],
+            "x",
+            color="black",
+            markersize=6,
+            label=label if (share < 1).any() else None,
+        )
+    if np.isnan(estimate).all():
+        ax.annotate("no threshold is known of this optimizer", (0.5, 0.5), xycoords="axes fraction", ha="center")
     ax.axhline(1, color="black", linewidth=0.8)
     ax.set_yscale("symlog", linthresh=LINEAR)
     lowest, highest = ax.get_ylim()
     ax.set_ylim(max(lowest, np.nanmin([-0.02, *estimate])), 30 * max(highest, 3))
-    ax.set_ylabel(f"sharpness · η/2 at the end\n(axis linear below {LINEAR:g})")
+    ax.set_ylabel(f"{summary.attrs.get('stability', 'sharpness · η/2')} at the end\n(axis linear below {LINEAR:g})")
     ax.annotate("stability edge", (0.01, 1.15), xycoords=("axes fraction", "data"), fontsize="small")
     ax.legend(loc="upper left")
 
