@@ -31,6 +31,8 @@ TOY = ["run.steps=40", "run.learning_rates=2", "run.seeds=2", "run.sharpness_eve
 
 TOGETHER = {  # one report over several jobs: two of them
     "jimenez/robustness": (["case=digits"], ["case=iris"]),
+    "curvature/edge_of_stability": (["case=edge_chebyshev"], ["case=edge_digits"]),
+    "curvature/other_edges": (["case=edge_heavy_ball"], ["case=edge_adam"]),
     "curvature/before_edge": (["case=digits"], ["case=iris"]),
     "curvature/expansion": (["data=iris", "activation=sigmoid"], ["data=iris", "activation=relu"]),
 }
