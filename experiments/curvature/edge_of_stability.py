@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import Experiment, Finding, colours, panels
-from experiments.curvature.hover import draw_ratio, findings_of, labels_of, ratio_of, through_the_edge
+from experiments.curvature.hover import draw_ratio, findings_of, labels_of, over_cases, ratio_of
 
 
 def summarise(datasets: Mapping[str, xr.Dataset], enough: int) -> xr.Dataset:
@@ -17,11 +16,7 @@ def summarise(datasets: Mapping[str, xr.Dataset], enough: int) -> xr.Dataset:
     Args:
         enough: records beyond the crossing, for a run to count as hovering.
     """
-    rows = [
-        through_the_edge(dataset, enough).assign_coords(learning_rate=range(dataset.sizes["learning_rate"]))
-        for dataset in datasets.values()
-    ]
-    return xr.concat(rows, xr.DataArray(np.array(list(datasets), dtype=object), dims="case", name="case"))
+    return over_cases(datasets, enough)
 
 
 def findings(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> list[Finding]:

@@ -29,7 +29,7 @@ def through_the_edge(dataset: xr.Dataset, enough: int) -> xr.Dataset:
         below 1 (steps; NaN: none); of the records from there `hover`, their median, and `low` and `high`, the tenth
         and ninetieth percentile; `rises`, the share of them at which the loss is above the one before; `falls`, whether
         the mean loss of the last fifth of the time from there is below that of the first; `lost`, the share of records
-        that are not converged.
+        that are not converged though the run goes on.
     """
     ratio, loss, time = ratio_of(dataset), dataset["loss"], dataset["time"]
     beyond = (ratio >= 1) & (ratio.shift(time=1) < 1)
@@ -53,9 +53,18 @@ def through_the_edge(dataset: xr.Dataset, enough: int) -> xr.Dataset:
             "high": high,
             "rises": rises.mean("time").where(known),
             "falls": (late < early).where(known),
-            "lost": 1 - ratio.notnull().mean("time"),
+            "lost": (ratio.isnull() & loss.notnull()).mean("time"),
         }
     )
+
+
+def over_cases(datasets: Mapping[str, xr.Dataset], enough: int) -> xr.Dataset:
+    """`through_the_edge` along ``case``; learning rates are numbered, since cases have their own."""
+    rows = [
+        through_the_edge(dataset, enough).assign_coords(learning_rate=range(dataset.sizes["learning_rate"]))
+        for dataset in datasets.values()
+    ]
+    return xr.concat(rows, xr.DataArray(np.array(list(datasets), dtype=object), dims="case", name="case"))
 
 
 def findings_of(label: str, row: xr.Dataset, name: str, bound: str) -> list[Finding]:

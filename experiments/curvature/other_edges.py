@@ -8,11 +8,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from experiments import Experiment, Finding, panels
-from experiments.curvature.edge_of_stability import summarise
-from experiments.curvature.hover import findings_of, labels_of, ratio_of
+from experiments.curvature.hover import findings_of, labels_of, over_cases, ratio_of
 
 LINES = ("-", "--", ":")
 """Of the learning rates, from small to large."""
+
+
+def summarise(datasets: Mapping[str, xr.Dataset], enough: int) -> xr.Dataset:
+    """Reduce every run of every optimizer, along ``case``.
+
+    Args:
+        enough: records beyond the crossing, for a run to count as hovering.
+    """
+    return over_cases(datasets, enough)
 
 
 def findings(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> list[Finding]:
@@ -35,7 +43,7 @@ def figures(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str
         values = ", ".join(f"{eta:g}" for eta in rates)
         marks.append(Line2D([], [], color=colour, label=f"{label}; η = {values}"))
     left.axhline(1, color="black", linewidth=0.8)
-    left.set(ylabel="sharpness of P⁻¹H over the optimizer's own threshold", ylim=(0, 1.8), xlabel="time t (steps)")
+    left.set(ylabel="λ_max(P⁻¹H) over the own threshold", ylim=(0, 1.8), xlabel="time t (steps)")
     right.set(yscale="log", ylabel="loss", xlabel="time t (steps)")
     figure.legend(handles=marks, loc="outside lower center", ncols=2, fontsize="small")
     figure.suptitle("line: solid, dashed, dotted for the learning rates in their order; one seed", fontsize="small")
@@ -46,7 +54,7 @@ def words(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str, 
     hover = summary["hover"].mean(["learning_rate", "seed"])
     listed = zip(labels_of(datasets).values(), hover.values, strict=True)
     return {
-        "hovers": ", ".join(f"{label} {value:.2f}" for label, value in listed),
+        "hovers": "; ".join(f"{label}: {value:.2f}" for label, value in listed),
         "lost": f"{float(summary['lost'].max()):.1%}",
     }
 
