@@ -31,6 +31,10 @@ two rounds have runs of one length from the same seeds, and the answer is the be
 TANGENT_ROUND = 1
 """The round whose runs carry a tangent vector."""
 
+SPREAD = 1.6
+"""Trainings from other starts and with other minibatches took up to so many times longer, or shorter, than expected, on
+the half of the problems that the search was made on."""
+
 TAIL = 0.2
 """The part of a run, at its end, whose mean loss it is judged by."""
 
@@ -158,15 +162,15 @@ def predicted_time(score: xr.DataArray, target: float, falls: bool) -> tuple[flo
     """Steps to a target with an interval: seen where every seed reached it, else extrapolated.
 
     The shortfall, L or 1 − accuracy, is taken as a power law of time over the second half of the run; the interval is
-    the 95 % one of the crossing of that line, by the delta method. Not further than `FURTHEST` times the run: beyond,
-    (NaN, length of the run, NaN).
+    the 95 % one of the crossing of that line, by the delta method. No interval is narrower than a factor of `SPREAD`
+    to either side: one training says little of another. Not further than `FURTHEST` times the run: beyond, (NaN, length
+    of the run, NaN).
     """
     known = score.dropna("time", how="any")
     hit = (known <= target) if falls else (known >= target)
     if bool(hit.any("time").all()):
         times = known["time"].where(hit).min("time")
-        before = known["time"].where(known["time"] < times, 0).max("time")
-        return float(times.mean()), float(before.min()), float(times.max())
+        return _spread(float(times.mean()), float(times.min()), float(times.max()))
     last = float(known["time"][-1])
     shortfall, wanted = (known, target) if falls else (1 - known, 1 - target)
     part = shortfall.mean("seed").where(known["time"] >= max(1.0, last / 2), drop=True)
@@ -183,4 +187,8 @@ def predicted_time(score: xr.DataArray, target: float, falls: bool) -> tuple[flo
     error = student.ppf(0.975, len(x) - 2) * np.sqrt(spread * (gradient @ covariance @ gradient))
     if at > np.log(FURTHEST * last):
         return np.nan, last, np.nan
-    return float(np.exp(at)), max(last / 2, float(np.exp(at - error))), float(np.exp(min(at + error, 50.0)))
+    return _spread(float(np.exp(at)), float(np.exp(at - error)), float(np.exp(min(at + error, 50.0))))
+
+
+def _spread(estimate: float, low: float, high: float) -> tuple[float, float, float]:
+    return estimate, min(low, estimate / SPREAD), max(high, estimate * SPREAD)
