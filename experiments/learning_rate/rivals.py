@@ -39,11 +39,13 @@ def cdat(optimizer: Callable[..., Any], scale: float = 2.0, memory: float = 0.9)
             zero = jnp.zeros((), jax.tree.leaves(params)[0].dtype)
             return Tuned(base.init(params), zero, zero, jnp.zeros((), jnp.int32))
 
-        def update(gradient: PyTree, state: Any, params: PyTree = None, *, value_fn: Any = None):
-            u, inner = base.update(gradient, state.base, params)
+        def update(updates: Any, state: Any, params: Any = None, *, value_fn: Any = None, **_: Any) -> tuple[Any, Any]:
+            u, inner = base.update(updates, state.base, params)
             curved = jax.jvp(jax.grad(value_fn), (params,), (u,))[1]
             count = state.count + 1
-            numerator = memory * state.numerator + (1 - memory) * jnp.maximum(-optax.tree.vdot(gradient, u), 0)
+            numerator = memory * state.numerator + (1 - memory) * jnp.maximum(
+                -jnp.asarray(optax.tree.vdot(updates, u)), 0
+            )
             denominator = memory * state.denominator + (1 - memory) * jnp.abs(optax.tree.vdot(u, curved))
             eta = scale * numerator / (denominator + 1e-12)
             return optax.tree.scale(eta, u), Tuned(inner, numerator, denominator, count)
