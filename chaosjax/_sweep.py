@@ -82,7 +82,7 @@ def sweep(
     chunk = None if chunk is None else check_count("chunk", chunk)
     threads = None if threads is None else check_count("threads", threads)
     if cells_per_batch not in (None, "tune"):
-        cells_per_batch = check_count("cells_per_batch", cells_per_batch, what="or 'tune', or None")
+        cells_per_batch = check_count("cells_per_batch", cells_per_batch, most=2**20, what="or 'tune', or None")
     check_callable("until", until)
     check_callable("callback", callback)
     location = None if store is None else local_folder(store)

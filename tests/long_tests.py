@@ -46,6 +46,7 @@ LONG = (
     "test_series_embedding.py::test_vmap_and_apply",
     "test_sharpness.py::test_",
     "test_stopping.py::test_a_kill_at_any_file_operation",
+    "test_stopping.py::test_fifty_kills",
     "test_stopping.py::test_a_signal_saves_and_says_how_to_go_on[2]",
     "test_studies.py::test_a_report_runs_no_sweep",
     "test_studies.py::test_an_experiment_at_toy_size",

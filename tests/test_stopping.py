@@ -213,3 +213,11 @@ def test_a_handler_of_the_users_and_other_threads_are_left_alone():
     thread.start()
     thread.join()
     assert results
+
+
+def test_fifty_kills_at_random_moments_change_no_bit():
+    script = Path(__file__).parent / "kills.py"
+    done = subprocess.run([sys.executable, script, "50"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 failed or differ in a bit" in done.stdout
+    assert "left behind" not in done.stdout
