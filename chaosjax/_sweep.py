@@ -15,6 +15,9 @@ from chaosjax._shares import location_of_share, share_of, shared
 from chaosjax._stopping import listening
 from chaosjax._system import System
 
+MOST_CELLS = 2**20
+"""Cells of a batch, at most: the last cell fills it up, so a slip would take all memory."""
+
 
 def sweep(
     system: System,
@@ -82,7 +85,8 @@ def sweep(
     chunk = None if chunk is None else check_count("chunk", chunk)
     threads = None if threads is None else check_count("threads", threads)
     if cells_per_batch not in (None, "tune"):
-        cells_per_batch = check_count("cells_per_batch", cells_per_batch, most=2**20, what="or 'tune', or None")
+        cells_per_batch = check_count("cells_per_batch", cells_per_batch, what="or 'tune', or None")
+        check_count("cells_per_batch", cells_per_batch, most=MOST_CELLS, what="since a batch is always full")
     check_callable("until", until)
     check_callable("callback", callback)
     location = None if store is None else local_folder(store)
