@@ -92,7 +92,7 @@ def growth_split(
 
     Raises:
         ValueError: for products below 3, a system without a loss, or one without a ``learning_rate`` and no
-        `threshold`.
+            `threshold`.
 
     Cost: n products and 6 Jacobian-vector products per step, with `turning` 2 to 6 products more. Memory:
     (n + 2·max_products)·d.
