@@ -62,7 +62,7 @@ site: $(DOCS)  ## the documentation, in build/site: opens from the folder, witho
 	PYTHONPATH=. NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build $(ARGS)
 
 site-test: $(TEST) site  ## looks at the site and the explorer in a headless Chromium (apt install chromium-driver)
-	PYTHONPATH=. $(BIN)/python -m pytest -n0 website $(ARGS)
+	PYTHONPATH=. $(BIN)/python -m pytest -n0 docs/website $(ARGS)
 
 $(RUN): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "chaosjax needs Python 3.11 or newer; set PYTHON=...")'

@@ -148,7 +148,7 @@ TUTORIALS = sorted(path.stem for path in (ROOT / "docs/tutorials").glob("*.md") 
 @pytest.mark.parametrize("tutorial", TUTORIALS)
 def test_a_tutorial_runs(tutorial, tmp_path):
     page = ROOT / f"docs/tutorials/{tutorial}.md"
-    command = [sys.executable, "-W", "error", ROOT / "website/run_page.py", page, tmp_path]
+    command = [sys.executable, "-W", "error", ROOT / "docs/website/run_page.py", page, tmp_path]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     outputs = json.loads((tmp_path / "outputs.json").read_text())

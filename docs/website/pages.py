@@ -10,7 +10,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from names import linked
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 OUTSIDE = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md"}
 """Pages whose text lies above docs/."""
 
@@ -45,7 +45,7 @@ TUTORIALS = [
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name, source in OUTSIDE.items():
         files.append(File.generated(config, name, content=(ROOT / source).read_text()))
-    for asset in sorted((ROOT / "website/assets").iterdir()):
+    for asset in sorted((ROOT / "docs/website/assets").iterdir()):
         files.append(File.generated(config, f"assets/{asset.name}", content=asset.read_bytes()))
     config.nav = navigation([file.src_uri for file in files.documentation_pages()])
     return files

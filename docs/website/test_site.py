@@ -10,7 +10,7 @@ from names import public
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-SITE = Path(__file__).parents[1] / "build/site"
+SITE = Path(__file__).parents[2] / "build/site"
 PAGES = sorted(str(path.relative_to(SITE)) for path in SITE.rglob("*.html") if path.name != "404.html")
 
 pytestmark = pytest.mark.skipif(found() is None, reason="no Chromium with its driver: apt install chromium-driver")

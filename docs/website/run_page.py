@@ -1,4 +1,4 @@
-"""Runs the Python of one page from top to bottom in one process: `python website/run_page.py PAGE FOLDER`.
+"""Runs the Python of one page from top to bottom in one process: `python docs/website/run_page.py PAGE FOLDER`.
 
 Writes outputs.json into the folder, ``[{"text": what a block printed, "figures": [names of PNG files]}, …]``. As in a
 notebook, a block whose last line is a figure or another value shows it.

@@ -19,7 +19,7 @@ from mkdocs.structure.pages import Page
 
 from run_page import BLOCK  # isort: skip
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "build/tutorials"
 log = logging.getLogger("mkdocs.hooks.tutorials")
 
@@ -50,7 +50,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 def sources() -> str:
     """All that the package and the runner of pages consist of, as one build sees it."""
     return "".join(
-        path.read_text() for path in sorted((*(ROOT / "chaosjax").rglob("*.py"), ROOT / "website/run_page.py"))
+        path.read_text() for path in sorted((*(ROOT / "chaosjax").rglob("*.py"), ROOT / "docs/website/run_page.py"))
     )
 
 
@@ -61,7 +61,7 @@ def outputs_of(file: File) -> Path:
     if not (folder / "outputs.json").exists():
         log.info("runs %s", file.src_uri)
         folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-W", "error", ROOT / "website/run_page.py", file.abs_src_path, folder]
+        command = [sys.executable, "-W", "error", ROOT / "docs/website/run_page.py", file.abs_src_path, folder]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "CHAOSJAX_CACHE": str(KEPT / "cache")}  # nobody else's
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
         if done.returncode:
