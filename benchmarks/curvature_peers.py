@@ -5,6 +5,7 @@ Run by `benchmarks/sharpness.py` in an environment of its own: requirements_curv
 # pyright: reportMissingImports=false
 
 import time
+from typing import Any
 
 import numpy as np
 import scipy.sparse.linalg
@@ -47,10 +48,11 @@ def curvlinops(record: int, tolerance: float) -> dict:
         taken.append(1)
         return operator @ v
 
-    counted = scipy.sparse.linalg.LinearOperator(operator.shape, matvec=count, dtype=np.float64)
+    linalg: Any = scipy.sparse.linalg
+    counted = linalg.LinearOperator(operator.shape, matvec=count, dtype=np.float64)
     start = np.random.default_rng(record).standard_normal(operator.shape[0])
     begun = time.process_time()
-    values, vectors = scipy.sparse.linalg.eigsh(counted, 1, which="LA", v0=start, tol=tolerance)
+    values, vectors = linalg.eigsh(counted, 1, which="LA", v0=start, tol=tolerance)
     seconds, products = time.process_time() - begun, len(taken)
     residual = float(np.linalg.norm(operator @ vectors[:, 0] - values[0] * vectors[:, 0]))
     return {"value": float(values[0]), "residual": residual, "products": products, "seconds": seconds}

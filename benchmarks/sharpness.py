@@ -89,7 +89,7 @@ def main() -> None:
 def peers(python: str, layers: Any, values: np.ndarray) -> None:
     """Ask PyTorch's packages for the largest eigenvalue at every tenth record, and print what they took."""
     data = cj.datasets.iris()
-    arrays = {f"{part}_{i}": np.asarray(layers[i][part]) for i in (0, 1) for part in ("kernel", "bias")}
+    arrays: dict[str, Any] = {f"{part}_{i}": np.asarray(layers[i][part]) for i in (0, 1) for part in ("kernel", "bias")}
     arrays |= {"inputs": data.train_inputs, "targets": np.eye(data.outputs)[data.train_targets]}
     with tempfile.TemporaryDirectory() as folder, worker("curvature_peers.py", python) as ask:
         np.savez(Path(folder) / "task.npz", **arrays)

@@ -151,6 +151,7 @@ OPERATORS: dict[str, Operator] = {
     "fisher": fisher,
     "empirical_fisher": empirical_fisher,
 }
+"""The operators by the names that `trace` and the probes of the spectrum take."""
 
 
 def operator(name: str | Operator) -> Operator:
