@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, PyTree
 
@@ -197,7 +198,7 @@ def largest_stable(matrix: Float[Array, " m"], driven: Float[Array, " n"]) -> Fl
     Returns:
         NaN where there is no such s.
     """
-    powers = (-1.0) ** jnp.arange(matrix.size - 1, -1, -1)
+    powers = jnp.asarray((-1.0) ** np.arange(matrix.size - 1, -1, -1), matrix.dtype)
     flip = -jnp.sum(matrix * powers) / jnp.sum(driven * powers[1:])
 
     def stable(s: Float[Array, ""]) -> Bool[Array, ""]:

@@ -306,3 +306,16 @@ def test_dropout_draws_anew_in_training_and_never_in_evaluation(model):
 def test_bad_input_is_explained(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_scales_and_biases_of_an_mlp_may_differ_by_layer():
+    """Xavier, N(0, 2σ²/(n + m)): the network of the Chebyshev regression of Cohen et al. 2021."""
+    build = cj.models.mlp([4000], init="xavier", init_scale=[1.9, 1.0], use_bias=[True, False])
+    network = build((1,), 1, rngs=nnx.Rngs(0))
+    first, last = network.layers
+    assert first.bias is not None
+    assert last.bias is None
+    for layer, scale in ((first, 1.9), (last, 1.0)):
+        assert float(jnp.std(layer.kernel[...])) == pytest.approx(scale * (2 / 4001) ** 0.5, rel=0.05)
+    with pytest.raises(ValueError, match="one value, or one for each of the 2 layers"):
+        cj.models.mlp([4], use_bias=[True])

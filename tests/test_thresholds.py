@@ -217,6 +217,17 @@ def test_of_gradient_descent_it_is_the_sharpness_and_a_dead_cell_leaves_the_othe
     np.testing.assert_allclose(alone.p, ds.p.sel(learning_rate=0.4), rtol=1e-9)
 
 
+def test_float32_finds_the_same_to_its_precision():
+    theta, found = {"learning_rate": 0.02}, {}
+    for dtype in ("float32", "float64"):
+        system = cj.training(cases.problem(dtype=dtype), partial(optax.adam, eps=EPS))
+        x = system.init(jax.random.key(0), theta)
+        found[dtype] = cj.Transition(system, jnp.int32(0), x, theta, jax.random.key(0)).edge
+        assert found[dtype].threshold.dtype == found[dtype].inverse.dtype == dtype
+    np.testing.assert_allclose(found["float32"].threshold, 38 / 0.02, rtol=1e-6)
+    np.testing.assert_allclose(found["float32"].inverse, found["float64"].inverse, rtol=1e-3)
+
+
 def groups(learning_rate):
     labels = {"hidden": {"kernel": "a", "bias": "a"}, "head": {"kernel": "b", "bias": "b"}}
     return optax.multi_transform({"a": optax.sgd(learning_rate), "b": optax.sgd(learning_rate, momentum=0.9)}, labels)
