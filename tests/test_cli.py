@@ -47,10 +47,16 @@ def chaosjax(monkeypatch, capsys, tmp_path):
     ("arguments", "message"),
     [
         ("rnu", "invalid choice: 'rnu' (choose from"),
-        ("run experiment=iriss", "there is no experiment 'iriss'; choose from danovski/fig11, "),
-        ("run experiment=danovski/fig77", "there is no experiment 'danovski/fig77'; choose from danovski/fig11, "),
+        ("run experiment=iriss", "there is no experiment 'iriss'; choose from curvature/before_edge, "),
+        (
+            "run experiment=danovski/fig77",
+            "there is no experiment 'danovski/fig77'; choose from curvature/before_edge, ",
+        ),
         ("run -m experiment=choice(iris,iriss)", "Could not find 'experiment/iriss'"),
-        ("run --config-dir {own} experiment=theirs", "there is no experiment 'theirs'; choose from danovski/fig11, "),
+        (
+            "run --config-dir {own} experiment=theirs",
+            "there is no experiment 'theirs'; choose from curvature/before_edge, ",
+        ),
         ("run experimnt=iris", "Could not override 'experimnt'."),
         ("run dataset=digitss", "Could not find 'dataset/digitss'\n\nAvailable options in 'dataset':\n\tarrays"),
         ("run -m dataset=iris,digitss", "Could not find 'dataset/digitss'\n\nAvailable options in 'dataset':"),
@@ -169,4 +175,4 @@ def test_the_installed_program_explains_itself(installed, tmp_path):
         assert "run an experiment" in done.stdout
     typo = _from_elsewhere(installed, tmp_path, "run", "experiment=iriss")
     assert typo.returncode == 1
-    assert typo.stderr.startswith("error: there is no experiment 'iriss'; choose from danovski/fig11, ")
+    assert typo.stderr.startswith("error: there is no experiment 'iriss'; choose from curvature/before_edge, ")

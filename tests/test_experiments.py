@@ -61,7 +61,10 @@ def test_multirun_gives_each_job_its_own_folder_and_plot_needs_nothing_else(tmp_
     [
         (["run.stepz=3"], "Key 'stepz' is not in struct"),
         (["optimizer=sgdd"], "Could not find 'optimizer/sgdd'"),
-        (["experiment=iriss"], "error: there is no experiment 'iriss'; choose from danovski/fig11, danovski/fig3_4"),
+        (
+            ["experiment=iriss"],
+            "error: there is no experiment 'iriss'; choose from curvature/before_edge, curvature/catapult",
+        ),
         (["experiment=iris,danovski/fig77", "-m"], "error: there is no experiment 'danovski/fig77'; choose from"),
         (
             ["experiment=jimenez/robustness", "case=digitss"],

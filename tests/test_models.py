@@ -228,7 +228,7 @@ def test_regression_on_numbers_of_your_own():
     params = {"layers": {0: {"kernel": jnp.asarray([[1.0], [-2.0], [0.5]]), "bias": jnp.zeros(1)}}}
     assert jax.tree.structure(params) == jax.tree.structure(problem.init(KEY, {})[0])
     assert float(problem.metrics["test_loss"](params, ())) < 1e-28
-    assert set(problem.metrics) == {"train_loss", "test_loss"}
+    assert set(problem.metrics) == {"train_loss", "test_loss", "train_r2", "test_r2"}
     params["layers"][0]["bias"] += 2.0
     np.testing.assert_allclose(problem.loss(params, (), {}, None)[0], 2.0, rtol=1e-12)
 
@@ -281,7 +281,7 @@ def test_dropout_draws_anew_in_training_and_never_in_evaluation(model):
     [
         (lambda: cj.models.mlp([0]), ValueError, "widths=0 must be an integer of at least 1"),
         (lambda: cj.models.mlp([3], activation="tahn"), ValueError, "activation='tahn' is not known; choose from tanh"),
-        (lambda: cj.models.mlp([3], init="xavier"), ValueError, "init='xavier' is not known; choose from normal"),
+        (lambda: cj.models.mlp([3], init="xaviar"), ValueError, "init='xaviar' is not known; choose from normal"),
         (lambda: cj.models.mlp([3], init_scale=0.0), ValueError, "init_scale=0.0 must be positive"),
         (lambda: cj.models.cnn([]), ValueError, r"channels=\[\] must hold at least one number"),
         (lambda: cj.models.cnn(init="ntk"), ValueError, "init='ntk' is not defined here"),

@@ -23,10 +23,10 @@ from chaosjax._run import Clock, checked_run
 from experiments.jobs import CONF
 
 PLATFORMS = {
-    "cuda": {"cusolver_geqrf_ffi", "cusolver_orgqr_ffi", "cusolver_syevd_ffi"},
+    "cuda": {"cusolver_geqrf_ffi", "cusolver_orgqr_ffi", "cusolver_syevd_ffi", "cusolver_gesvdj_ffi"},
     "tpu": {"Qr", "ProductOfElementaryHouseholderReflectors", "Eigh"},
 }
-"""The library calls by which each platform factorises: QR, and the small eigenproblems of sharpness."""
+"""The library calls by which each platform factorises: QR, the small eigenproblems of sharpness, the angles of `alignment`."""
 
 
 def engine(system, probes, axes, cells=4) -> Engine:
