@@ -26,7 +26,7 @@ PLATFORMS = {
     "cuda": {"cusolver_geqrf_ffi", "cusolver_orgqr_ffi", "cusolver_syevd_ffi", "cusolver_gesvdj_ffi"},
     "tpu": {"Qr", "ProductOfElementaryHouseholderReflectors", "Eigh"},
 }
-"""The library calls by which each platform factorises: QR, the small eigenproblems of sharpness, the angles of `alignment`."""
+"""The library calls by which each platform factorises: for QR, small eigenproblems, and the angles of `alignment`."""
 
 
 def engine(system, probes, axes, cells=4) -> Engine:
