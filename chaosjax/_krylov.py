@@ -138,11 +138,11 @@ def triplets(space: Krylov, k: int) -> Triplets:
 
 
 def _empty(first: Float[Array, " d"], m: int, two_sided: bool) -> Krylov:
-    d, dtype = first.size, first.dtype
+    d, dtype, length = first.size, first.dtype, jnp.linalg.norm(first)
     return Krylov(
         right=jnp.zeros((m, d), dtype),
         left=jnp.zeros((m if two_sided else 0, d), dtype),
-        vector=first / jnp.linalg.norm(first),
+        vector=first / jnp.where(length == 0, 1.0, length),
         alpha=jnp.zeros(m, dtype),
         beta=jnp.zeros(m, dtype),
         rank=jnp.int32(0),

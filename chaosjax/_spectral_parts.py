@@ -4,11 +4,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Float
 
-from chaosjax._linalg import LinearMap, new_direction, unbatched
-from chaosjax._rayleigh_ritz import rounding
+from chaosjax._krylov import lanczos
+from chaosjax._linalg import LinearMap, unbatched
 
 
 class Spectrum(NamedTuple):
@@ -42,21 +41,10 @@ def spectrum_of(matvec: LinearMap, vector: Float[Array, " d"], products: int) ->
     """
     n = min(products, vector.size)
     length = jnp.linalg.norm(vector)
-    first = jnp.where(length > 0, vector / jnp.where(length > 0, length, 1.0), 0.0)
-
-    def step(carry: tuple[Array, Array, Array], j: Array) -> tuple[tuple[Array, Array, Array], tuple[Array, ...]]:
-        basis, row, scale = carry
-        basis = basis.at[j].set(row)
-        image = matvec(row)
-        alpha = row @ image
-        scale = jnp.maximum(scale, jnp.linalg.norm(image))
-        following, beta = new_direction(image, basis, rounding(vector.dtype) * scale)
-        return (basis, following, scale), (alpha, beta, jnp.where(j == 0, image, 0.0))
-
-    start = (jnp.zeros((n, vector.size), vector.dtype), first, jnp.zeros((), vector.dtype))
-    (basis, _, _), (alpha, beta, images) = lax.scan(step, start, jnp.arange(n))
-    whole = jnp.diag(alpha) + jnp.diag(beta[: n - 1], 1) + jnp.diag(beta[: n - 1], -1)
+    space = lanczos(matvec, vector, n)
+    image = space.right[:2].T @ jnp.stack([space.alpha[0], space.beta[0]])[: min(n, 2)]
+    whole = jnp.diag(space.alpha) + jnp.diag(space.beta[: n - 1], 1) + jnp.diag(space.beta[: n - 1], -1)
     held = jnp.arange(n) < max(1, 3 * n // 4)
     fewer = jnp.where(held[:, None] & held[None], whole, 0.0)
     values, vectors = jax.vmap(unbatched(jnp.linalg.eigh))(jnp.stack([whole, fewer]))
-    return Spectrum(values, length * vectors[:, 0, :], vectors, basis, length * images.sum(0))
+    return Spectrum(values, length * vectors[:, 0, :], vectors, space.right, length * image)

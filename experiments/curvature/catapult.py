@@ -17,6 +17,9 @@ from experiments import Experiment, Finding, beyond, claim, colours, number, pan
 EARLY = 10
 """Steps within which a rise counts as early."""
 
+TRAINED = 0.5
+"""Training accuracy at the end of a network that trains; one whose units have all died has that of a constant."""
+
 RISE = 1e-3
 """Relative rise of the sharpness above its start that counts: the accuracy of a reading."""
 
@@ -68,7 +71,8 @@ def others(dataset: xr.Dataset, run: Any, data: Any, probes: Any, axes: Any, wid
         system = training(cj.supervised(model, data, loss="squared_error"), optax.sgd)
         if width != widths[0]:
             run(f"width_{width}", system, probes, axes, steps=EARLY)
-        run(f"long_{width}", system, {"loss": probes["loss"]}, axes, steps=steps, stride=5)
+        accuracy = {"accuracy": cj.probes.metric("train_accuracy")}
+        run(f"long_{width}", system, accuracy, axes, steps=steps, stride=steps)
 
 
 def summarise(records: dict[str, xr.Dataset]) -> xr.Dataset:
@@ -81,7 +85,7 @@ def summarise(records: dict[str, xr.Dataset]) -> xr.Dataset:
 
 def _critical(early: xr.Dataset, long: xr.Dataset) -> xr.Dataset:
     sharpness, loss = early["sharpness"].isel(eigenvalue=0), early["loss"]
-    trained = long["loss"].isel(time=-1) < long["loss"].isel(time=0)
+    trained = long["accuracy"].isel(time=-1) > TRAINED
     top = loss.fillna(np.inf).max("time") / loss.isel(time=0)
     peak = sharpness.fillna(np.inf).max("time") / sharpness.isel(time=0)
     c = early["c"]
@@ -92,7 +96,7 @@ def _critical(early: xr.Dataset, long: xr.Dataset) -> xr.Dataset:
             "trained": trained,
             "loss": c.where(top > 1).min("c"),
             "sharpness": c.where(peak > 1 + RISE).min("c"),
-            "most": c.where(trained).max("c").where(~trained.isel(c=-1)),  # else it lies beyond the grid
+            "most": c.where(trained).max("c").where(~trained.isel(c=-1), np.inf),  # it lies beyond the grid
             "final": sharpness.isel(time=-1) / sharpness.isel(time=0),
         }
     )
@@ -119,8 +123,8 @@ def findings(summary: xr.Dataset, records: dict[str, xr.Dataset]) -> list[Findin
 
 
 def _mean(values: xr.DataArray) -> xr.DataArray:
-    """The mean over the seeds that have the value."""
-    return stats.mean_interval(values, skipna=True)
+    """The mean over the seeds that have the value within the grid."""
+    return stats.mean_interval(values.where(np.isfinite(values)), skipna=True)
 
 
 def _order(summary: xr.Dataset) -> list[Finding]:
@@ -151,7 +155,9 @@ def figures(summary: xr.Dataset, records: dict[str, xr.Dataset]) -> dict[str, Fi
         interval = _mean(summary[name])
         plotting.band(right, 1 / summary["width"], interval, colour=f"C{i}", label=label)
     right.axhline(2, color="black", linewidth=0.5)
-    right.set(xscale="log", yscale="log", xlabel="1/width", ylabel="critical c, mean over seeds")
+    right.set(xscale="log", yscale="log", xlabel="width", ylabel="critical c, mean over seeds")
+    right.set_xticks(1 / widths, labels=[str(width) for width in widths])
+    right.minorticks_off()
     right.legend(fontsize="x-small")
     figure.suptitle(
         f"{summary.sizes['seed']} seeds; means of logarithms over the networks that stay finite", fontsize="small"
