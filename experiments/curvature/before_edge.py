@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from chaosjax import plotting, provenance_of, stats
 from experiments import Experiment, Finding, beyond, claim, markdown, panels
 
-PRECEDES, COINCIDES, FOLLOWS, UNDECIDED = "precedes", "coincides", "follows", "undecided"
+PRECEDES, COINCIDES, FOLLOWS, UNDECIDED, NEITHER = "precedes", "coincides", "follows", "undecided", "–"
 
 
 def summarise(datasets: Mapping[str, xr.Dataset], level: float, window: int, settled: float) -> xr.Dataset:
@@ -43,13 +44,18 @@ def _case(dataset: xr.Dataset, level: float, window: int, settled: float) -> xr.
     near = abs(ratio - 1) <= settled
     stays = near[..., ::-1].cumprod("time")[..., ::-1].astype(bool)
     ended = chaotic["window_end"].where(chaotic).max("window_end")
-    there = ratio.isel(time=slice(1, None)).rename(time="window_end")
-    inside = there.where(chaotic).mean("window_end")
+    either = above | above.shift(time=1, fill_value=False)
+    either = either.isel(time=slice(1, None)).rename(time="window_end")
+    measured = exponent.notnull()
+    logs = xr.ufuncs.log(ratio.where(ratio > 0))
+    there = logs.isel(time=slice(1, None)).rename(time="window_end")
     means = {
         "exponent": exponent,
-        "ratio": ratio,
+        "ratio": logs,
         "lead": crosses - begins,
-        "inside": inside,
+        "inside": there.where(chaotic).mean("window_end"),
+        "above_in_chaos": either.where(chaotic).mean("window_end"),
+        "above_in_calm": either.where(measured & ~chaotic).mean("window_end"),
         "begins": begins,
         "crosses": crosses,
         "ends": ended,
@@ -57,6 +63,10 @@ def _case(dataset: xr.Dataset, level: float, window: int, settled: float) -> xr.
         "before_settling": _first(stays, "time") - ended,
     }
     summary = xr.Dataset({name: stats.mean_interval(cells, skipna=True) for name, cells in means.items()})
+    for name in ("ratio", "inside"):  # geometric means
+        summary[name] = xr.ufuncs.exp(summary[name])
+    for name in ("above_in_chaos", "above_in_calm"):
+        summary[name] = summary[name].clip(0, 1)
     summary["chaotic"] = stats.fraction(chaotic.any("window_end"))
     summary["reaches"] = stats.fraction(above.any("time"))
     summary["settled"] = stats.fraction(stays.any("time"))
@@ -73,7 +83,9 @@ def _first(flag: xr.DataArray, dim: str) -> xr.DataArray:
 
 def order_of(lead: xr.DataArray, resolution: float) -> str:
     """What the interval ``[bound]`` of the crossing's time less that of chaos says, to a resolution in steps."""
-    _, low, high = map(float, stats.bounds(lead))
+    estimate, low, high = map(float, stats.bounds(lead))
+    if np.isnan(estimate):
+        return NEITHER
     if np.isnan([low, high]).any():
         return UNDECIDED
     if low > resolution:
@@ -96,12 +108,19 @@ def findings(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> list[Fi
         note = "no η with chaos that reaches the edge" if not given else ""
         note = note or ("" if holds or at_start < 1 else "sharpness is above 2/η from the first step on")
         found.append(claim("time", f"chaos begins before the edge: {label}", "precedes", ours, holds, note))
+        for name, kind in {"above_in_chaos": "chaotic", "above_in_calm": "calm"}.items():
+            shares = [stats.format_interval(row[name]) for row in _rates(rows, usable)]
+            quantity = f"share of {kind} windows that begin or end above 2/η: {label}"
+            found.append(beyond("time", quantity, "; ".join(shares) or "none", "not published"))
         inside = [stats.format_interval(row["inside"]) for row in _rates(rows, usable)]
-        found.append(beyond("time", f"sharpness·η/2 in chaotic windows: {label}", "; ".join(inside) or "none"))
+        quantity = f"sharpness·η/2 at the end of chaotic windows, geometric mean: {label}"
+        found.append(beyond("time", quantity, "; ".join(inside) or "none", "not published"))
         both = usable & (stats.bounds(rows["settled"])[0] > 0.5)
         gaps = [stats.format_interval(row["before_settling"], "steps") for row in _rates(rows, both)]
         quantity = f"from the end of chaos until sharpness stays at 2/η: {label}"
-        found.append(beyond("time", quantity, "; ".join(gaps) or "it settles in no more than half of the seeds"))
+        found.append(
+            beyond("time", quantity, "; ".join(gaps) or "it settles in no more than half of the seeds", "not published")
+        )
     return found
 
 
@@ -131,8 +150,11 @@ def figures(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str
             right.axhline(1, color="tab:blue", linewidth=0.6, linestyle="--")
             right.set_yscale("log")
             ax.set_title(f"{label}\nη = {float(part['learning_rate']):.3g}", fontsize="x-small")
-            ax.tick_params(labelsize="x-small", colors="tab:red", axis="y")
+            ax.tick_params(labelsize="x-small")
+            ax.tick_params(colors="tab:red", axis="y")
             right.tick_params(labelsize="x-small", colors="tab:blue", axis="y", which="both")
+            locator = LogLocator(subs=(1, 2, 5))
+            right.yaxis.set(major_locator=locator, major_formatter="{x:g}", minor_formatter=NullFormatter())
             if row == count - 1:
                 ax.set_xlabel("time t (steps)", fontsize="small")
             if column == 0:
@@ -140,7 +162,7 @@ def figures(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str
             if column == rates - 1:
                 right.set_ylabel("sharpness·η/2", color="tab:blue", fontsize="small")
     title = f"exponent of windows of {summary.attrs['window']} steps (re-seeded frames) and sharpness·η/2"
-    figure.suptitle(f"{title}; means over seeds, 95 % intervals", fontsize="small")
+    figure.suptitle(f"{title}; means over seeds (geometric on the right), 95 % intervals", fontsize="small")
     return {"before_edge": figure}
 
 
@@ -150,14 +172,24 @@ def words(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str, 
         own = summary.sel(case=case)
         for place in range(own.sizes["rate"]):
             row = own.isel(rate=place)
-            names = ("chaotic", "begins", "ends", "reaches", "crosses", "lead", "inside", "learned")
+            names = (
+                "chaotic",
+                "begins",
+                "ends",
+                "reaches",
+                "crosses",
+                "lead",
+                "above_in_chaos",
+                "above_in_calm",
+                "learned",
+            )
             numbers = [stats.format_interval(row[name]) for name in names]
             rows.append(
                 [label, f"{float(row['learning_rate']):.3g}", *numbers, order_of(row["lead"], summary.attrs["window"])]
             )
     header = (
-        "case", "η", "chaotic", "begins", "ends", "reaches 2/η", "at", "later than chaos", "S·η/2 in chaos",
-        "test accuracy", "chaos",
+        "case", "η", "chaotic", "begins", "ends", "reaches 2/η", "at", "later than chaos", "above it: chaotic windows",
+        "calm ones", "test accuracy", "chaos",
     )  # fmt: skip
     skipped = [case for case in ("digits", "iris", "mnist") if case not in datasets]
     seeds = {case: dataset.sizes["seed"] for case, dataset in datasets.items()}

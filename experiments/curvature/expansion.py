@@ -7,15 +7,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from chaosjax import plotting, provenance_of, stats
 from experiments import Experiment, Finding, beyond, markdown, panels
 
+UNPUBLISHED = "no published counterpart"
+
 PARTS = {
     "exponent": ("black", "λ"),
-    "sharp": ("tab:red", "sharp: λ_i > 2/η"),
-    "negative": ("tab:blue", "negative: λ_i < 0"),
-    "calm": ("tab:green", "calm: between"),
+    "sharp": ("tab:red", "sharp: curvature > 2/η"),
+    "negative": ("tab:blue", "negative: curvature < 0"),
+    "calm": ("tab:green", "calm: curvature between"),
     "turning": ("tab:orange", "lost by turning"),
 }
 
@@ -63,7 +66,7 @@ def _share(negative: xr.DataArray, sharp: xr.DataArray) -> xr.DataArray:
         a, b = cells["negative"].mean("seed"), cells["sharp"].mean("seed")
         return a / (a + b).where(a + b > 0)
 
-    return stats.bootstrap(statistic, xr.Dataset({"negative": negative, "sharp": sharp}))
+    return stats.bootstrap(statistic, xr.Dataset({"negative": negative, "sharp": sharp})).clip(0, 1)
 
 
 def chaotic(rows: xr.Dataset, level: float) -> np.ndarray:
@@ -77,17 +80,17 @@ def findings(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> list[Fi
         rows = summary.sel(case=case)
         places = chaotic(rows, level)
         if not len(places):
-            found.append(beyond("split", f"what makes λ > {level:g}: {label}", "no η is chaotic"))
+            found.append(beyond("split", f"what makes λ > {level:g}: {label}", "no η is chaotic", UNPUBLISHED))
             continue
         verdicts = [verdict(rows["share"].isel(rate=int(place))) for place in places]
         shares = stats.bounds(rows["share"])[0].isel(rate=places)
         ours = f"{_counted(verdicts)} of {len(places)} chaotic η; share of negative curvature {_range(shares)}"
-        found.append(beyond("split", f"what makes λ > {level:g}: {label}", ours))
+        found.append(beyond("split", f"what makes λ > {level:g}: {label}", ours, UNPUBLISHED))
         top = rows.isel(rate=int(places[np.argmax(stats.bounds(rows["exponent"])[0].values[places])]))
         parts = ", ".join(f"{name} {stats.format_interval(top[name])}" for name in ("sharp", "negative", "calm"))
         at = f"η = {float(top['learning_rate']):.3g}, λ = {stats.format_interval(top['exponent'])}"
-        found.append(beyond("split", f"the parts where λ is largest: {label}", f"{at}: {parts} nats/step"))
-        found.append(beyond("split", f"lost by turning there: {label}", top["turning"], unit="nats/step"))
+        found.append(beyond("split", f"the parts where λ is largest: {label}", f"{at}: {parts} nats/step", UNPUBLISHED))
+        found.append(beyond("split", f"lost by turning there: {label}", top["turning"], UNPUBLISHED, unit="nats/step"))
     return found
 
 
@@ -119,6 +122,7 @@ def figures(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str
             plotting.band(ax, eta, own[name], colour=colour, label=words, opacity=0.12, **line)
         ax.axhline(0, color="black", linewidth=0.5)
         ax.set(xscale="log", xlabel="learning rate η")
+        ax.xaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}", minor_formatter=NullFormatter())
         ax.set_title(label, fontsize="small")
     for ax in axes[count:]:
         ax.remove()
@@ -145,8 +149,7 @@ def words(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str, 
         "share of negative", "test accuracy",
     )  # fmt: skip
     unresolved, known = stats.bounds(summary["unresolved"])[0].max(), summary["known"]
-    pairs = zip(summary["case"].values, summary.attrs["labels"], strict=True)
-    seeds = {label: datasets[case].sizes["seed"] for case, label in pairs}
+    seeds = {provenance_of(each)["config"]["data"]: each.sizes["seed"] for each in datasets.values()}
     converged = summary["converged"]
     notes = (
         f"The parts are uncertain by at most {float(unresolved):.2g} nats/step in the mean. The frame could know its "
