@@ -10,7 +10,9 @@ from typing import Any
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")  # before JAX is imported
 
+from beyond import CELLS, CHUNK_BYTES, DEVICES, DISK, JOBS, RECORDED, failures_rows, plan_of
 from environment import ROOT
+from failures import CLUSTERS
 from roofline import ACCELERATORS, roofline
 
 HEAD = """# Scaling
@@ -79,9 +81,91 @@ def roofline_section(rows: list[dict[str, Any]]) -> str:
     return "\n".join([ROOFLINE, peaks, counts, bounds])
 
 
+BEYOND = """## A million cells on 64 accelerators
+
+{cells:,} cells on {devices} H100, one process for each, in float64, with all probes of the main job at every step
+(three copies, one tangent vector, sharpness, loss, accuracy: {record} bytes per record and cell). Steps per second
+are those of the roofline, *as compiled*: what is reached in practice is less, and the times are so many times
+longer. Files are written at {disk:.0f} GB/s by each process, which is assumed; one process writes the joined store.
+"""
+
+BREAKS = """\
+**What breaks first** is neither time nor records: it is the checkpoint. The states of all cells are {ratio:,.0f}
+times the records of a step on digits, and every chunk ends with a checkpoint of them. By the rule a chunk holds
+at most {chunk_mb:.0f} MiB of records, but at least one step's: here it is one. So longer chunks are to be asked for
+(`sweep.chunk=40`); a kill then costs 40 steps. What comes next:
+
+- Device memory: the states of all of a process's cells stay on its device. More parameters, copies or vectors than
+  the table has take more devices, or several sweeps one after the other.
+- Reading: a chunk holds all cells for some steps, so that the series of one cell touches every file of a variable.
+  A copy with chunks along the cells (`ds.chunk(cell…).to_zarr(…)`) serves that better. zarr's shards would not
+  help: the files are few and large already, and they must not be written by two processes.
+- The start: every process compiles for itself, some seconds for small networks, as long as the digits take to
+  compute.
+"""
+
+FAILURES = """## Failures
+
+Mean hours, simulated (`benchmarks/failures.py`), until a sweep of 24 hours on each of {devices} devices is done,
+where each device fails at random. *By themselves*: each process has its `share=` and is started again alone.
+*Together*: under JAX's distributed runtime (`distributed=auto`) the failure of one ends all, which start again from
+their own checkpoints.
+"""
+
+
+def beyond_section(rows: list[dict[str, Any]]) -> str:
+    """Time, memory and files of a million cells, by the chunk."""
+    rates = {row["workload"].split(",")[0]: row for row in rows if row["device"] == "H100 SXM"}
+    lines = []
+    for job in JOBS:
+        rate = rates[job.workload]["as_compiled"] / (10 if job.workload.startswith("a tenth") else 1)
+        for chunk in (None, 40):
+            found = plan_of(job, rate, chunk)
+            lines.append(
+                [
+                    job.name,
+                    f"{found['chunk']}" + ("" if chunk else " (rule)"),
+                    duration(found["seconds"]),
+                    duration(found["saving"]),
+                    *(figures(found[key]) for key in ("state_gb", "checkpoints_tb", "store_gb")),
+                    f"{found['files']:,}",
+                    figures(found["file_mb"]),
+                    f"{found['part_files']:,}",
+                    duration(found["join"]),
+                ]
+            )
+    head = ["Sweep", "records per chunk", "computing", "checkpoints", "states per device, GB", "checkpoints, TB"]
+    head += ["store, GB", "files", "MB per file", "files before the joining", "joining"]
+    record, job = sum(RECORDED.values()), JOBS[0]
+    state = job.parameters * 8 * 7
+    words = BEYOND.format(cells=CELLS, devices=DEVICES, record=record, disk=DISK / 1e9)
+    return "\n".join([words, table(head, lines), BREAKS.format(ratio=state / record, chunk_mb=CHUNK_BYTES / 2**20)])
+
+
+def failures_section() -> str:
+    """What failures cost, by kind of cluster and interval."""
+    about = {c.name: f"{c.name}: one failure per {c.hours_between:,.0f} h and device" for c in CLUSTERS}
+    rows = [
+        [about[row["cluster"]], f"{row['minutes']}", f"{row['alone']:.1f}", f"{row['together']:.1f}"]
+        for row in failures_rows()
+    ]
+    head = ["Devices", "minutes between checkpoints", "by themselves, h", "together, h"]
+    source = "Rates: of Llama 3 (arXiv:2407.21783), 419 interruptions in 54 days on 16,384 GPUs; the other is assumed."
+    return "\n".join([FAILURES.format(devices=DEVICES), table(head, rows), source + "\n"])
+
+
+def duration(seconds: float) -> str:
+    """Seconds as the unit that suits them."""
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{figures(seconds / size)} {unit}"
+    return f"{figures(seconds)} s"
+
+
 def page() -> str:
     """The whole page."""
-    return "\n".join([HEAD, roofline_section(roofline())])
+    rows = roofline()
+    return "\n".join([HEAD, roofline_section(rows), beyond_section(rows), failures_section()])
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 import chaosjax
+from experiments import processes
 from experiments._stores import finished_jobs
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -49,7 +50,7 @@ class Jobs(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         folder, wrong = Path(config.hydra.sweep.dir), []
-        if config.together:
+        if config.together and processes.is_first():
             try:
                 jobs = finished_jobs(folder)
                 if not jobs:
@@ -77,7 +78,7 @@ def explained(error: BaseException) -> str:
     An error that no message was written for is shown with its traceback.
     """
     error = cause_of(error)
-    worded = ValueError | OSError | ImportError | InstantiationException | OmegaConfBaseException
+    worded = ValueError | OSError | MemoryError | ImportError | InstantiationException | OmegaConfBaseException
     if not isinstance(error, worded) and not (isinstance(error, TypeError) and _raised_by_chaosjax(error)):
         traceback.print_exception(error)
     said, cause = str(error) or type(error).__name__, str(error.__cause__ or "")

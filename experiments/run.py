@@ -18,6 +18,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 import chaosjax
+from experiments import processes
 from experiments._forecast import forecast
 from experiments._stores import records_of
 from experiments.jobs import (
@@ -48,6 +49,8 @@ def job(config: DictConfig) -> str | None:
     place = f"hydra.sweep.dir={settings.sweep.dir}" if many else f"hydra.run.dir={folder}"
     try:
         instantiate(config.precision)
+        if config.distributed:
+            instantiate(config.distributed)
         run(config, folder)
     except KeyboardInterrupt as stop:
         sys.exit(f"{str(stop) or 'stopped'} (the same command with {place})")
@@ -60,8 +63,8 @@ def job(config: DictConfig) -> str | None:
             print(f"skipped: {explained(error)}", file=sys.stderr)
             return None
         message = explained(error)
-        if not many:
-            sys.exit(f"error: {message}")
+        if not many or processes.several():
+            processes.give_up(f"error: {message}")
         print(f"error: {settings.sweep.subdir}: {message}", file=sys.stderr)
         return message
     return None
@@ -70,17 +73,18 @@ def job(config: DictConfig) -> str | None:
 def run(config: DictConfig, folder: Path) -> None:
     """Sweep into a job's folder, then the sweeps that follow from its records, then the report, if it has its own."""
     config.probes = {name: probe for name, probe in config.probes.items() if probe is not None}
-    OmegaConf.save(config, folder / "config.yaml", resolve=True)
+    if processes.is_first():
+        OmegaConf.save(config, folder / "config.yaml", resolve=True)
     store = folder / "sweep.zarr"
     with terminable():  # a sweep hears the signal by itself
         report = instantiate(config.report) if config.report and not config.together else None
         sweep = instantiate(config.sweep, _partial_=True, _convert_="all")
-        if config.forecast and not store.exists():
+        if config.forecast and not store.exists() and processes.is_first():
             forecast(sweep.keywords)
     dataset = sweep(store=store, config=OmegaConf.to_container(config, resolve=True))
     if config.after:
         instantiate(config.after)(dataset, partial(further, folder))
-    if report:
+    if report and processes.is_first():
         with terminable():
             report(records_of(folder), folder)
 
