@@ -101,7 +101,7 @@ def lines_of_code(source: str) -> int:
     return sum(1 for number, line in lines if line.strip() and line.strip()[0] != "#" and number not in words)
 
 
-SCRIPTS = ("covariant_vectors", "divergence", "logistic", "own_network", "spectrum")
+SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py"))
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -123,6 +123,12 @@ def test_a_network_of_ones_own_is_calm_at_small_rates_only(tmp_path):
     assert float(exponent[0]) < 0.05 < float(exponent[-1])
 
 
+def test_adam_and_gradient_descent_turn_chaotic(tmp_path):
+    for found in drawn("adam_and_sgd", tmp_path, rates=2, seeds=2, steps=40).values():
+        exponent = found.steepest.sel(bound="estimate")
+        assert float(exponent[0]) < 0.05 < float(exponent[-1])
+
+
 def test_copies_part_as_the_tangent_until_they_saturate(tmp_path):
     ds = drawn("divergence", tmp_path, steps=20)
     first = ds.distance.isel(time=0).mean(["copy", "learning_rate"])
@@ -133,7 +139,7 @@ def test_copies_part_as_the_tangent_until_they_saturate(tmp_path):
 
 
 def test_the_spectrum_below_the_edge_is_that_of_a_minimum(tmp_path):
-    found = drawn("spectrum", tmp_path, rates=4, seeds=1, steps=600)
+    found = drawn("spectrum", tmp_path, rates=4, seeds=1, steps=800)
     eta = found.learning_rate[:1]
     assert float(eta[0]) < 2 / sharpness_at_the_minimum()
     np.testing.assert_allclose(found.exponents[:1].isel(exponent=0), np.log(1 - DECAY * eta), rtol=0.1)
@@ -145,3 +151,22 @@ def test_the_henon_map_contracts_areas_by_its_determinant(tmp_path):
     found = drawn("covariant_vectors", tmp_path, steps=2000)
     np.testing.assert_allclose(found.orthogonal_growth.sum(1), np.log(0.3), rtol=1e-9)
     np.testing.assert_allclose(found.exponents, [0.419, -1.623], atol=0.05)
+
+
+def test_small_rates_are_noise_and_large_ones_chaos(tmp_path):
+    found = drawn("chaos_or_noise", tmp_path, rates=2, seeds=4, steps=40)
+    assert [one.verdict for one in found] == ["noise", "chaos"]
+
+
+def test_sharpness_is_found_and_rises_to_the_edge(tmp_path):
+    ds = drawn("edge_of_stability", tmp_path, seeds=1, steps=300)
+    known = ds.sharpness.isel(eigenvalue=0, seed=0).dropna("time")
+    assert bool(ds.sharpness_converged.sel(time=known.time.values).all())
+    np.testing.assert_allclose(known.isel(time=0), float(known[0, 0]), rtol=1e-6)  # one initialisation at all rates
+    stability = known * ds.learning_rate / 2
+    assert float(stability.sel(learning_rate=0.4)[-10:].max()) < 2.5
+
+
+def test_small_rates_train_and_large_ones_do_not(tmp_path):
+    ratio = drawn("fractal", tmp_path, pixels=4, steps=60)
+    assert float(ratio[0, 0]) < 1 < float(ratio[-1, -1])

@@ -26,18 +26,17 @@ def main(out: str = "lorenz.png", seeds: int = 8, steps: int = 100_000, transien
     running = running.sel(time=np.geomspace(1, elapsed[-1], 200), method="nearest").transpose("time", "seed", ...)
     x, _, z = ds.point.isel(seed=0, time=slice(transient, transient + 1500)).transpose("axis", "time")
 
-    figure = plt.figure(figsize=(8, 4), layout="constrained")
-    panels = figure.subplot_mosaic([["attractor", "upper"], ["attractor", "lower"]])
-    panels["attractor"].plot(x, z, linewidth=0.3)
-    panels["attractor"].set(xlabel="x", ylabel="z", title=f"{x.size * time_step:g} units of time")
+    figure, panels = plt.subplot_mosaic("AU;AL", figsize=(8, 4), layout="constrained")
+    panels["A"].plot(x, z, linewidth=0.3)
+    panels["A"].set(xlabel="x", ylabel="z", title=f"{x.size * time_step:g} units of time")
     for i, known in enumerate(cj.systems.REFERENCES["lorenz"].exponents):
-        ax = panels["lower" if i == 2 else "upper"]
+        ax = panels["L" if i == 2 else "U"]
         ax.plot(running.time, running.isel(exponent=i), color=f"C{i}", linewidth=0.7)  # a line for each seed
         ax.axhline(known, color="black", linewidth=0.8, linestyle="--", label=f"published: {known:g}")
         ax.set(xscale="log", xlim=(1, float(elapsed[-1])))
         ax.legend(fontsize="small")
-    panels["upper"].set(ylabel="λ₁, λ₂ (nats/time)", xticklabels=[])
-    panels["lower"].set(ylabel="λ₃ (nats/time)", xlabel="units of time averaged over")
+    panels["U"].set(ylabel="λ₁, λ₂ (nats/time)", xticklabels=[])
+    panels["L"].set(ylabel="λ₃ (nats/time)", xlabel="units of time averaged over")
     figure.savefig(out, dpi=90)
     plt.close(figure)
     return found.assign(exponents=cj.stats.bounds(found.exponents)[0])
@@ -47,6 +46,5 @@ if __name__ == "__main__":
     cj.configure(x64=True)  # first of all: float64
     spectrum = main(str(Path(__file__).with_suffix(".png")))
     for name in ("exponents", "sum", "kaplan_yorke"):
-        found = cj.stats.mean_interval(spectrum[name])
-        value, low, high = (part.values.round(5) for part in cj.stats.bounds(found))
+        value, low, high = (end.values.round(5) for end in cj.stats.bounds(cj.stats.mean_interval(spectrum[name])))
         print(f"{name}: {value} in {low} to {high}")

@@ -6,7 +6,6 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
-import xarray as xr
 
 import chaosjax as cj
 
@@ -18,16 +17,10 @@ def decayed(learning_rate, drop_at) -> optax.GradientTransformation:
     return optax.sgd(lambda count: jnp.where(count < drop_at, learning_rate, SMALL))
 
 
-def main(
-    out: str = "step_decay.png", seeds: int = 10, steps: int = 200, drops: tuple[int, ...] = (20, 40)
-) -> xr.Dataset:
+def main(out: str = "step_decay.png", seeds: int = 10, steps: int = 200, drops: tuple[int, ...] = (20, 40)):
     """Draws error, loss and λ(t) and returns their records `[learning_rate, drop_at, seed, time]`."""
     problem = cj.supervised(cj.models.mlp([32], activation="tanh"), cj.datasets.digits())
-    probes = {
-        "accuracy": cj.probes.metric("test_accuracy"),
-        "loss": cj.probes.loss(),
-        "growth": cj.probes.lyapunov(),
-    }
+    probes = {"accuracy": cj.probes.metric("test_accuracy"), "loss": cj.probes.loss(), "growth": cj.probes.lyapunov()}
     # A drop at step 0 is the small learning rate throughout, one after the last step the large one.
     axes = {"learning_rate": [2.5, 4.0], "drop_at": [0, *drops, steps], "seed": np.arange(seeds)}
     ds = cj.sweep(cj.training(problem, decayed), probes, axes, steps=steps, stride=2)
@@ -38,15 +31,13 @@ def main(
     for (label, values), row in zip(drawn.items(), rows, strict=True):
         row[0].set_ylabel(label)
         for ax, eta in zip(row, ds.learning_rate.values, strict=True):
-            for drop_at in ds.drop_at.values:
+            for number, drop_at in enumerate(ds.drop_at.values):
                 name = {0: f"{SMALL:g} throughout", steps: "no drop"}.get(drop_at, f"drop at {drop_at:g}")
                 mean = cj.stats.mean_interval(values.sel(learning_rate=eta, drop_at=drop_at))  # over seeds
-                value, low, high = cj.stats.bounds(mean)
-                ax.plot(mean.time, value, linewidth=1.2, label=name)
-                ax.fill_between(mean.time, low, high, alpha=0.2, linewidth=0)
-    for top, bottom, eta in zip(rows[0], rows[2], ds.learning_rate.values, strict=True):
-        top.set(title=f"η = {eta:g} until the drop, then {SMALL:g}", yscale="log")
-        bottom.set_xlabel("time t (steps)")
+                cj.plotting.band(ax, mean.time, mean, colour=f"C{number}", label=name, marker="")
+    for ax, eta in zip(rows[0], ds.learning_rate.values, strict=True):
+        ax.set(title=f"η = {eta:g} until the drop, then {SMALL:g}", yscale="log")
+    figure.supxlabel("time t (steps)", fontsize="medium")
     rows[0, 0].legend(fontsize="small", title="mean and 95 % over seeds", title_fontsize="small")
     figure.savefig(out, dpi=90)
     plt.close(figure)
@@ -59,4 +50,4 @@ if __name__ == "__main__":
     for against in ds.drop_at.values[[0, -1]]:  # of the same seeds
         gain = (ds.accuracy - ds.accuracy.sel(drop_at=against)).drop_sel(drop_at=against).sel(time=[50, 100, 200])
         table = cj.stats.mean_interval(gain).to_dataset("bound").to_dataframe().round(3)
-        print(f"Accuracy beyond that of drop_at={against:g}:", table, sep="\n")
+        print(f"Accuracy beyond that of drop_at={against:g}:\n{table}")
