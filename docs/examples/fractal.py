@@ -14,7 +14,8 @@ import chaosjax as cj
 
 def two_rates(first, second) -> optax.GradientTransformation:
     """Gradient descent with a rate for each layer: both are control parameters, so both can be axes."""
-    return optax.stateless(lambda gradients, params: {"a": -first * gradients["a"], "b": -second * gradients["b"]})
+    rates = {"a": -first, "b": -second}
+    return optax.stateless(lambda gradients, params: jax.tree.map(lambda rate, leaf: rate * leaf, rates, gradients))
 
 
 def main(out: str = "fractal.png", pixels: int = 128, steps: int = 100, width: int = 8) -> xr.DataArray:

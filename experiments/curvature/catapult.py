@@ -104,7 +104,8 @@ def _critical(early: xr.Dataset, long: xr.Dataset) -> xr.Dataset:
 
 def findings(summary: xr.Dataset, records: dict[str, xr.Dataset]) -> list[Finding]:
     widest, narrowest = summary.isel(width=-1), summary.isel(width=0)
-    difference = _mean(np.log2(narrowest["loss"] / widest["loss"]))
+    octaves: Any = np.log2(narrowest["loss"] / widest["loss"])
+    difference = _mean(octaves)
     wide, narrow = int(widest["width"]), int(narrowest["width"])
     found = [
         *_order(summary),
@@ -144,8 +145,8 @@ def figures(summary: xr.Dataset, records: dict[str, xr.Dataset]) -> dict[str, Fi
     for colour, width in zip(colours(len(widths)), widths, strict=True):
         row = summary.sel(width=width)
         for ax, name in ((left, "loss_peak"), (middle, "sharpness_peak")):
-            seen = row[name].where(np.isfinite(row[name]))
-            ax.plot(row["c"], np.exp(np.log(seen).mean("seed")), color=colour, label=f"width {width}")
+            logarithms: Any = np.log(row[name].where(np.isfinite(row[name])))
+            ax.plot(row["c"], np.exp(logarithms.mean("seed")), color=colour, label=f"width {width}")
     for ax, what in ((left, "loss"), (middle, "sharpness")):
         ax.axvline(2, color="black", linewidth=0.5)
         ax.set(xscale="log", yscale="log", xlabel="c = η λ₀", ylabel=f"largest {what} of {EARLY} steps / first")
