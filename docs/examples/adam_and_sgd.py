@@ -25,7 +25,7 @@ def main(out: str = "adam_and_sgd.png", rates: int = 10, seeds: int = 6, steps: 
         found[name] = cj.edge_of_chaos(
             problem, optimizer=optimizer, learning_rates=grid, seeds=seeds, steps=steps
         ).summary
-        # of perturbed copies: the tangent of Adam's moments jumps at the first steps, whatever the learning rate
+        # of perturbed copies: the tangent, which lives in Adam's moments too, grows at any learning rate
         cj.plotting.band(top, grid, found[name].steepest, colour="C3")
         cj.plotting.band(bottom, grid, found[name].training_time, colour="C2")
         top.axhline(0, color="black", linewidth=0.8)
