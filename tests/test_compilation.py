@@ -133,6 +133,15 @@ def doubling(factor):
 POINT = {"x": cj.probes.reading(lambda transition: transition.x)}
 
 
+def test_a_program_without_a_time_of_last_use_gets_one(tmp_path):
+    for name in ("a-cache", "b-cache", "b-atime", ".lockfile"):
+        (tmp_path / name).write_bytes(b"12345678")
+    _disk_cache._complete(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"a-cache", "a-atime", "b-cache", "b-atime", ".lockfile"}
+    assert (tmp_path / "b-atime").read_bytes() == b"12345678"
+    assert int.from_bytes((tmp_path / "a-atime").read_bytes(), "little") == (tmp_path / "a-cache").stat().st_mtime_ns
+
+
 def test_a_step_whose_surroundings_have_changed_is_traced_anew():
     factor = [1.0]
     system = doubling(lambda: factor[0])

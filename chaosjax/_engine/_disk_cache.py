@@ -55,6 +55,7 @@ def use_disk_cache() -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _is_private(folder):
             raise PermissionError(0, "others can write it")
+        _complete(folder)
     except (OSError, RuntimeError) as error:
         why = getattr(error, "strerror", error)
         warnings.warn(
@@ -70,6 +71,16 @@ def use_disk_cache() -> None:
     if jax.config.values["jax_compilation_cache_max_size"] == _UNBOUNDED:
         jax.config.update("jax_compilation_cache_max_size", MOST_BYTES)
     compilation_cache.reset_cache()  # or a process that has compiled before would not look at the folder
+
+
+def _complete(folder: Path) -> None:
+    """Give each program a time of its last use: JAX keeps nothing more while one is missing, as a kill can leave it."""
+    names = {path.name for path in folder.iterdir()}
+    for name in names:
+        program, end, _ = name.rpartition("-cache")
+        if end and f"{program}-atime" not in names:
+            used = (folder / name).stat().st_mtime_ns
+            (folder / f"{program}-atime").write_bytes(used.to_bytes(8, "little"))
 
 
 def _is_private(folder: Path) -> bool:
