@@ -85,9 +85,9 @@ def summarise(records: dict[str, xr.Dataset]) -> xr.Dataset:
 
 def _critical(early: xr.Dataset, long: xr.Dataset) -> xr.Dataset:
     sharpness, loss = early["sharpness"].isel(eigenvalue=0), early["loss"]
-    trained = long["accuracy"].isel(time=-1) > TRAINED
-    top = loss.fillna(np.inf).max("time") / loss.isel(time=0)
-    peak = sharpness.fillna(np.inf).max("time") / sharpness.isel(time=0)
+    trained = long["accuracy"].isel(time=-1, drop=True) > TRAINED
+    top = loss.fillna(np.inf).max("time") / loss.isel(time=0, drop=True)
+    peak = sharpness.fillna(np.inf).max("time") / sharpness.isel(time=0, drop=True)
     c = early["c"]
     return xr.Dataset(
         {
@@ -97,15 +97,14 @@ def _critical(early: xr.Dataset, long: xr.Dataset) -> xr.Dataset:
             "loss": c.where(top > 1).min("c"),
             "sharpness": c.where(peak > 1 + RISE).min("c"),
             "most": c.where(trained).max("c").where(~trained.isel(c=-1), np.inf),  # it lies beyond the grid
-            "final": sharpness.isel(time=-1) / sharpness.isel(time=0),
+            "final": sharpness.isel(time=-1, drop=True) / sharpness.isel(time=0, drop=True),
         }
     )
 
 
 def findings(summary: xr.Dataset, records: dict[str, xr.Dataset]) -> list[Finding]:
     widest, narrowest = summary.isel(width=-1), summary.isel(width=0)
-    octaves: Any = np.log2(narrowest["loss"] / widest["loss"])
-    difference = _mean(octaves)
+    difference = _mean(xr.ufuncs.log2(narrowest["loss"] / widest["loss"]))
     wide, narrow = int(widest["width"]), int(narrowest["width"])
     found = [
         *_order(summary),
@@ -114,18 +113,31 @@ def findings(summary: xr.Dataset, records: dict[str, xr.Dataset]) -> list[Findin
             "catapult", f"c_loss falls with width: octaves from {narrow} to {wide}", "> 0", difference,
             stats.above(difference, 0.0),
         ),
-        number("catapult", f"c_max at width {wide}, ReLU", 12.0, _mean(widest["most"])),
+        _largest(widest["most"], float(summary["c"][-1]), wide),
     ]  # fmt: skip
     for width in summary["width"].values:
         row = summary.sel(width=width)
         for name, label in (("loss", "c_loss"), ("sharpness", "c_sharp"), ("most", "c_max")):
-            found.append(beyond("catapult", f"{label} at width {width}", _mean(row[name])))
+            found.append(beyond("catapult", f"{label} at width {width}", _told(row[name], float(summary["c"][-1]))))
     return found
 
 
+def _largest(values: xr.DataArray, end: float, width: int) -> Finding:
+    quantity, told = f"c_max at width {width}, ReLU", _told(values, end)
+    if isinstance(told, str):
+        return claim("catapult", quantity, "12", told, None, "not within the grid")
+    return number("catapult", quantity, 12.0, told)
+
+
+def _told(values: xr.DataArray, end: float) -> xr.DataArray | str:
+    """The mean, or that some values lie beyond the grid, where a mean of the others would be too small."""
+    outside = int(np.isinf(values).sum())
+    return f"beyond {end:g} for {outside} of {values.size} seeds" if outside else _mean(values)
+
+
 def _mean(values: xr.DataArray) -> xr.DataArray:
-    """The mean over the seeds that have the value within the grid."""
-    return stats.mean_interval(values.where(np.isfinite(values)), skipna=True)
+    """The mean over the seeds that have the value; NaN where it lies beyond the grid for some."""
+    return stats.mean_interval(values.where(~xr.ufuncs.isinf(values).any("seed")), skipna=True)
 
 
 def _order(summary: xr.Dataset) -> list[Finding]:
@@ -136,7 +148,11 @@ def _order(summary: xr.Dataset) -> list[Finding]:
         return [claim("catapult", what, "all", "no network has all three", None)]
     ordered = (summary["loss"] <= summary["sharpness"]) & (summary["sharpness"] <= summary["most"])
     part = stats.fraction(xr.DataArray(ordered.values[known], dims="network"), over="network")
-    return [claim("catapult", f"{what}, of {int(known.sum())}", "all", part, stats.above(part, 0.5))]
+    found = [claim("catapult", f"{what}, of {int(known.sum())}", "all", part, stats.above(part, 0.5))]
+    for row, there, width in zip(ordered.values, known, summary["width"].values, strict=True):
+        told = f"{int(row[there].sum())} of {int(there.sum())}"
+        found.append(beyond("catapult", f"of them at width {width}", told, "by width"))
+    return found
 
 
 def figures(summary: xr.Dataset, records: dict[str, xr.Dataset]) -> dict[str, Figure]:
@@ -145,8 +161,8 @@ def figures(summary: xr.Dataset, records: dict[str, xr.Dataset]) -> dict[str, Fi
     for colour, width in zip(colours(len(widths)), widths, strict=True):
         row = summary.sel(width=width)
         for ax, name in ((left, "loss_peak"), (middle, "sharpness_peak")):
-            logarithms: Any = np.log(row[name].where(np.isfinite(row[name])))
-            ax.plot(row["c"], np.exp(logarithms.mean("seed")), color=colour, label=f"width {width}")
+            seen = row[name].where(np.isfinite(row[name]))
+            ax.plot(row["c"], xr.ufuncs.exp(xr.ufuncs.log(seen).mean("seed")), color=colour, label=f"width {width}")
     for ax, what in ((left, "loss"), (middle, "sharpness")):
         ax.axvline(2, color="black", linewidth=0.5)
         ax.set(xscale="log", yscale="log", xlabel="c = η λ₀", ylabel=f"largest {what} of {EARLY} steps / first")

@@ -111,7 +111,7 @@ def _of(dataset: xr.Dataset) -> xr.Dataset:
     stop = first(relative > SMALL[1])
     start = time.where((relative < SMALL[0]) & (time < stop)).max("time")
     inside = (time > start) & (time <= stop)
-    logarithm: Any = np.log(relative.where(relative > 0))
+    logarithm = xr.ufuncs.log(relative.where(relative > 0))
     grown = logarithm.where(time == stop).sum("time") - logarithm.where(time == start).sum("time")
     known = start.notnull() & stop.notnull()
     tangent = dataset["growth"].where(inside).sum("time")
