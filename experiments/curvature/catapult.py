@@ -97,7 +97,6 @@ def _critical(early: xr.Dataset, long: xr.Dataset) -> xr.Dataset:
             "loss": c.where(top > 1).min("c"),
             "sharpness": c.where(peak > 1 + RISE).min("c"),
             "most": c.where(trained).max("c").where(~trained.isel(c=-1), np.inf),  # it lies beyond the grid
-            "final": sharpness.isel(time=-1, drop=True) / sharpness.isel(time=0, drop=True),
         }
     )
 
