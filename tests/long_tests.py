@@ -17,7 +17,6 @@ LONG = (
     "test_docs.py::test_guide",
     "test_docs.py::test_readme",
     "test_docs.py::test_instruments",
-    "test_docs.py::test_a_tutorial",
     "test_ensembles.py::test_ensemble_benettin_and_tangent_agree",
     "test_examples.py::",
     "test_experiments.py::test_a_mistake_gets_one_clear_message",
