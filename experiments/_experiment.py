@@ -70,7 +70,7 @@ class Experiment(NamedTuple):
         sweeps = [parts["sweep"]] if "sweep" in parts else list(parts.values())
         sweeps = [part if isinstance(part, xr.Dataset) else part["sweep"] for part in sweeps]
         loaded: Records = parts["sweep"].squeeze(self.squeeze) if isinstance(records, xr.Dataset) else parts
-        summary = self.summarise(loaded, **settings).assign_attrs(settings)
+        summary = _plain_texts(self.summarise(loaded, **settings)).assign_attrs(settings)
         summary.drop_encoding().to_zarr(folder / "summary.zarr", mode="w", consolidated=False)
         with plotting.style():
             for name, figure in self.figures(summary, loaded).items():
@@ -92,6 +92,12 @@ class Experiment(NamedTuple):
 
 def _loaded(part: Records) -> Records:
     return part.load() if isinstance(part, xr.Dataset) else {name: inner.load() for name, inner in part.items()}
+
+
+def _plain_texts(summary: xr.Dataset) -> xr.Dataset:
+    """The summary with texts of any length: those of a fixed one have no place in zarr's format."""
+    texts = {name: values.astype(object) for name, values in summary.coords.items() if values.dtype.kind == "U"}
+    return summary.assign_coords(texts)
 
 
 def _show(folder: Path, parts: Sequence[Any], width: int = 160) -> None:

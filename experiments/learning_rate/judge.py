@@ -83,17 +83,19 @@ def _problem(parts: Mapping[str, xr.Dataset]) -> xr.Dataset:
     products = provenance_of(parts["sharpness"])["cost"]["products"] / len(studies)
     cost[[RULES.index(rule) for rule in ("1/sharpness", "2/sharpness")]] = 2 * products
     oracle = times.min("learning_rate")
-    median = np.median(time, axis=1)
+    median, reached = np.median(time, axis=1), float(oracle.median())
+    with np.errstate(invalid="ignore"):  # where nothing reaches the target, a ratio is no number
+        ratio, ratio_fixed = median / reached, median / float(fixed[best])
     return xr.Dataset(
         {
             "eta": (("rule", "study"), eta),
             "time": (("rule", "study"), time),
             "cost": (("rule", "study"), cost),
-            "ratio": ("rule", median / float(oracle.median())),
-            "ratio_fixed": ("rule", median / float(fixed[best])),
+            "ratio": ("rule", ratio),
+            "ratio_fixed": ("rule", ratio_fixed),
             "grid_times": (("grid", "study"), times.values),
             "grid_eta": ("grid", times["learning_rate"].values),
-            "oracle": float(oracle.median()),
+            "oracle": reached,
             "best_eta": float(times["learning_rate"][best]),
             "best_time": float(fixed[best]),
             "horizon": float(grid["time"][-1]),
