@@ -41,7 +41,7 @@ def spectrum_of(matvec: LinearMap, vector: Float[Array, " d"], products: int) ->
     """
     n = min(products, vector.size)
     length = jnp.linalg.norm(vector)
-    space = lanczos(matvec, vector, n)
+    space = lanczos(matvec, jnp.where(length > 0, vector, 1.0), n)  # a vector of length 0 has no parts
     image = space.right[:2].T @ jnp.stack([space.alpha[0], space.beta[0]])[: min(n, 2)]
     whole = jnp.diag(space.alpha) + jnp.diag(space.beta[: n - 1], 1) + jnp.diag(space.beta[: n - 1], -1)
     held = jnp.arange(n) < max(1, 3 * n // 4)

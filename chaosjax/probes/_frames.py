@@ -10,8 +10,9 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from chaosjax._linalg import unbatched
 
-TOLERANCE = 1.0
-"""Nats by which a fresh frame may outgrow the one reported before that one is said not to know the growth."""
+TOLERANCE, SHARE = 2.0, 0.25
+"""Nats, and the share of its own growth, by which a fresh frame may outgrow the one reported: beyond both, that one is
+said not to know the growth. Directions of about equal exponents differ by that much in a few steps."""
 
 Pushed = Callable[[Float[Array, "k d"]], Float[Array, "k d"]]
 """The tangent map of a step, on rows."""
@@ -46,6 +47,7 @@ class Watched(NamedTuple):
         fresh: the younger frame.
         excess: by how much the volumes of the younger's first 1, 2, … k vectors have outgrown the other's in the
             second half of its time.
+        grown: what these volumes have grown by there.
         known: what the last comparison said of each exponent.
         all_known: whether all comparisons since the last record said so.
         seeds: number of frames made so far.
@@ -55,6 +57,7 @@ class Watched(NamedTuple):
     frame: Frame
     fresh: Frame
     excess: Float[Array, " k"]
+    grown: Float[Array, " k"]
     known: Bool[Array, " k"]
     all_known: Bool[Array, " k"]
     seeds: Int[Array, ""]
@@ -121,8 +124,8 @@ def watched(m: Watched, push: Pushed, age: Int[Array, ""], schedule: Schedule) -
         made = random_frame(jax.random.fold_in(m.key, m.seeds), m.frame.vectors)
         reported = m.fresh.vectors if schedule.handover else m.frame.vectors
         known = jnp.ones_like(m.known) if schedule.handover else m.known
-        frame, excess = m.frame._replace(vectors=reported), jnp.zeros_like(m.excess)
-        return m._replace(frame=frame, fresh=made, excess=excess, known=known, seeds=m.seeds + 1)
+        frame, zero = m.frame._replace(vectors=reported), jnp.zeros_like(m.excess)
+        return m._replace(frame=frame, fresh=made, excess=zero, grown=zero, known=known, seeds=m.seeds + 1)
 
     return lax.cond(due, renew, lambda m: m, m)
 
@@ -130,11 +133,14 @@ def watched(m: Watched, push: Pushed, age: Int[Array, ""], schedule: Schedule) -
 def compared(m: Watched, age: Int[Array, ""], schedule: Schedule) -> Watched:
     """Both frames made orthonormal, and what their growth says of the older one."""
     frame, fresh = absorb(m.frame), absorb(m.fresh)
-    gained = jnp.cumsum((fresh.growth - m.fresh.growth) - (frame.growth - m.frame.growth))
+    young, old = (jnp.cumsum(now.growth - then.growth) for now, then in ((fresh, m.fresh), (frame, m.frame)))
     late = ((age - 1) % schedule.reseed) * 2 >= schedule.reseed
-    excess = jnp.where(late, m.excess + gained, m.excess)
-    verdict = jnp.maximum(excess, jnp.concatenate([excess[:1], excess[:-1]])) <= TOLERANCE
+    excess = jnp.where(late, m.excess + young - old, m.excess)
+    grown = jnp.where(late, m.grown + young, m.grown)
+    verdict = excess <= jnp.maximum(TOLERANCE, SHARE * grown)
+    verdict &= jnp.concatenate([verdict[:1], verdict[:-1]])
     if schedule.handover:  # the first frame aligns with none older beside it
         verdict &= age > schedule.reseed
     known = jnp.where(late, verdict, m.known)
-    return m._replace(frame=frame, fresh=fresh, excess=excess, known=known, all_known=m.all_known & known)
+    m = m._replace(frame=frame, fresh=fresh, excess=excess, grown=grown)
+    return m._replace(known=known, all_known=m.all_known & known)

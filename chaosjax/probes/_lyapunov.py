@@ -52,14 +52,14 @@ def lyapunov(
     - ``start=4000``: the frame is made from x(4000); before, the record is NaN.
     - ``reseed=R``: a fresh random frame every R steps, and two of them at a time. Each aligns beside the other for R
       steps and is recorded in the next R. Record ``_known``, ``[exponent]``: false in the first R steps and where the
-      younger frame outgrew the older, in the second half of its R steps, by more than one nat (the volumes of the
-      first i or i − 1 vectors). The growth recorded then is too small by more than that nat.
+      younger frame outgrew the older, in the second half of its R steps, by more than two nats and more than a
+      quarter (the volumes of the first i or i − 1 vectors): the growth recorded then is too small, not small.
     - ``reseed=R, staggered=False``: a single frame, which is replaced: the growth of fresh random perturbations. The
       first steps after each R belong to a frame that is not aligned, some ``½ ln d`` nats less. No flag.
     - ``witness=R``: the first frame is kept and recorded; a fresh one beside it, every R steps, says in ``_known``
       whether it still knows.
 
-    What turns unstable is met by the next fresh frame, and seen once it has grown by some ``½ ln d + 1`` nats: the flag
+    What turns unstable is met by the next fresh frame, and seen once it has grown by some ``½ ln d + 2`` nats: the flag
     comes that late, at most 1.5 R steps. What is lost and found again within R steps is missed by both.
 
     Cost: one linearization and k Jacobian-vector products per step (2k with two frames), memory k·d numbers (2k·d).
@@ -170,7 +170,7 @@ def _two_frames(k: int, schedule: Schedule, piecewise: bool, start: int) -> Prob
         first = _first(key, x, k)
         beside = random_frame(jax.random.fold_in(key, 1), first.vectors)
         no = jnp.zeros(k, bool)
-        return Watched(first, beside, jnp.zeros_like(first.growth), no, no, jnp.int32(2), key)
+        return Watched(first, beside, first.growth, first.growth, no, no, jnp.int32(2), key)
 
     def update(m: Watched, transition: Transition) -> Watched:
         return watched(m, _pushed(transition, piecewise), transition.t + 1 - start, schedule)
