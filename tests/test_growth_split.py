@@ -15,13 +15,13 @@ PARTS = ("sharp", "calm", "negative", "state")
 AVAILABLE = ("available_sharp", "available_negative", "turning")
 
 
-def learning():
+def learning(dtype=None):
     """Classes that a linear function tells apart."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((40, 6))
     labels = (x[:, 0] + 0.3 * x[:, 1] > 0).astype(int)
     data = cj.datasets.Dataset(x, labels, x, labels, 2, {"name": "halves"})
-    return cj.training(cj.supervised(cj.models.mlp([6], activation="tanh"), data), optax.sgd)
+    return cj.training(cj.supervised(cj.models.mlp([6], activation="tanh"), data, dtype=dtype), optax.sgd)
 
 
 def sweep(system, probe, steps=STEPS, rates=RATES, **options):
@@ -95,6 +95,16 @@ def test_the_sum_is_exact_for_few_products_and_the_parts_are_within_their_uncert
     assert (few.g_sharp >= -1e-12).all()
     assert (few.g_negative >= -1e-12).all()
     assert (few.g_calm <= 1e-12).all()
+
+
+def test_float32_gives_the_parts_to_its_precision():
+    system, probe = learning("float32"), cj.probes.growth_split(products=56)
+    ds, rate = sweep(system, probe, steps=1, rates=RATES[1:]), RATES[1]
+    exact, _ = split_by_hand(system, rate, 1, first_vector(system, probe).astype(float))
+    assert ds.g.dtype == np.float32
+    for name, expected in zip(("g", *(f"g_{part}" for part in (*PARTS, *AVAILABLE))), exact[0], strict=True):
+        np.testing.assert_allclose(ds[name][1], expected, rtol=0, atol=1e-4, err_msg=name)
+    np.testing.assert_allclose(sum(ds[f"g_{part}"] for part in PARTS), ds.g, rtol=0, atol=1e-6)
 
 
 def test_in_an_eigenframe_that_stays_nothing_is_lost_by_turning():
