@@ -5,7 +5,7 @@ RUN := .venv/.installed-run
 TEST := .venv/.installed-test
 DOCS := .venv/.installed-docs
 
-.PHONY: run test test-long test-all test-accelerator lint bounds bench scaling validate reproduce curvature learning-rate site site-test clean
+.PHONY: run test test-long test-all test-accelerator lint bounds bench scaling validate reproduce curvature learning-rate questions site site-test clean
 
 run: $(RUN)  ## the edge-of-chaos map; ARGS="dataset=iris optimizer=adam run=quick"
 	$(BIN)/python -m experiments.run $(ARGS)
@@ -57,6 +57,9 @@ curvature: $(RUN)  ## every experiment on curvature and the edge of stability; O
 
 learning-rate: $(RUN)  ## rules for the learning rate, judged; SIZE=toy
 	$(BIN)/python -m experiments.reproduce --page learning_rate --size "$(SIZE)" --only "$(ONLY)" $(ARGS)
+
+questions: $(RUN)  ## what the studies leave open; ONLY=questions/optimizers SIZE=toy
+	$(BIN)/python -m experiments.reproduce --page questions --size "$(SIZE)" --only "$(ONLY)" $(ARGS)
 
 site: $(DOCS)  ## the documentation, in build/site: opens from the folder, without a server
 	PYTHONPATH=. NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build $(ARGS)

@@ -58,6 +58,17 @@ PAGES = {
         "An aim is *reproduced* if it is met. How to use the search is told in the "
         "[guide](guide.md#which-learning-rate).",
     ),
+    "questions": Page(
+        "Open questions",
+        "questions",
+        ("questions",),
+        "What the two studies leave open. Sizes: *cpu* fits two cores, *paper* is larger; both stand in each "
+        "experiment's yaml under `conf/experiment/questions/`. Of what the exponent consists (sharpness, negative "
+        "curvature, turning) is answered beside the other experiments on curvature, under [negative curvature or "
+        "sharpness?](curvature_experiments.md#curvature_expansion).",
+        "A claim is *reproduced* if the whole interval bears it out, *not reproduced* if the whole interval speaks "
+        "against it. *Not comparable* says why: nobody has published a counterpart, or the interval does not decide.",
+    ),
 }
 """The pages by the name of their file."""
 
