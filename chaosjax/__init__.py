@@ -2,6 +2,7 @@
 
 from chaosjax import curvature, datasets, models, plotting, probes, series, stats, systems, tangent
 from chaosjax._cell import Carry, advance, block, observe, start
+from chaosjax._members import Members
 from chaosjax._precision import configure, enable_x64
 from chaosjax._probe import Cost, Probe
 from chaosjax._problem import Problem, supervised
@@ -20,7 +21,7 @@ from chaosjax._sweep import sweep
 from chaosjax._system import System, phase
 from chaosjax._thresholds import batch_sharpness_thresholds, sam_threshold, stability_threshold
 from chaosjax._training import TrainingState, training
-from chaosjax._transition import Members, Transition
+from chaosjax._transition import Transition
 
 __all__ = [
     "Carry",

@@ -11,9 +11,10 @@ from jax import lax
 from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
 from chaosjax._checks import arrays_only, blamed
+from chaosjax._members import Members
 from chaosjax._probe import Probe
 from chaosjax._system import System, Theta, alike, traced_once
-from chaosjax._transition import Members, Transition
+from chaosjax._transition import Transition
 
 Probes = Mapping[str, Probe]
 

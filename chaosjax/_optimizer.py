@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import PyTree
 
-from chaosjax._problem import describe
+from chaosjax._description import describe
 from chaosjax._system import Theta
 
 

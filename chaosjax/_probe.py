@@ -10,8 +10,9 @@ from jax import lax
 from jaxtyping import Array, Bool, PRNGKeyArray, PyTree
 
 from chaosjax._checks import check_count
+from chaosjax._members import Members
 from chaosjax._system import Theta, alike
-from chaosjax._transition import Members, Transition
+from chaosjax._transition import Transition
 
 _LATEST = 2**30
 """The last time that a probe may wait for: the clock counts in 32 bits."""

@@ -1,8 +1,6 @@
 """What is learned: a loss over parameters, and the quantities read off a network."""
 
-import re
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -10,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
+from chaosjax._description import describe
 from chaosjax._fit import Fit
 from chaosjax._precision import working_dtype
 from chaosjax._system import Theta
@@ -152,21 +151,11 @@ def supervised(
         squares = sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(params))
         return value + 0.5 * jnp.asarray(decay, dtype) * squares, state
 
-    def reading(measure, data):
-        return lambda params, state: measure(network.apply(params, state, data[0], training=False)[0], data[1])
-
-    metrics = {
-        "train_loss": reading(lambda outputs, targets: jnp.mean(sample_loss(outputs, targets)), train),
-        "test_loss": reading(lambda outputs, targets: jnp.mean(sample_loss(outputs, targets)), test),
-    }
-    if dataset.train_targets.ndim == 1 or "classes" in dataset.attrs:
-        metrics |= {"train_accuracy": reading(accuracy, train), "test_accuracy": reading(accuracy, test)}
-    else:
-        metrics |= {"train_r2": reading(r_squared, train), "test_r2": reading(r_squared, test)}
+    classes = dataset.train_targets.ndim == 1 or "classes" in dataset.attrs
     return Problem(
         init,
         objective,
-        metrics,
+        _metrics(network, sample_loss, classes, {"train": train, "test": test}),
         outputs=lambda params, state: network.apply(params, state, test[0], training=False)[0],
         samples=len(train[0]),
         theta={"weight_decay": None if weight_decay == 0 else weight_decay, "init_scale": None},
@@ -179,6 +168,19 @@ def supervised(
         },
         fit=Fit(fitted, losses, likelihood),
     )
+
+
+def _metrics(
+    network: Functional, sample_loss: LossFunction, classes: bool, parts: Mapping[str, tuple[Array, Array]]
+) -> dict[str, Reading]:
+    def reading(measure: Callable[[Array, Array], Array], inputs: Array, targets: Array) -> Reading:
+        return lambda params, state: measure(network.apply(params, state, inputs, training=False)[0], targets)
+
+    measures = {
+        "loss": lambda outputs, targets: jnp.mean(sample_loss(outputs, targets)),
+        **({"accuracy": accuracy} if classes else {"r2": r_squared}),
+    }
+    return {f"{part}_{name}": reading(measures[name], *data) for name in measures for part, data in parts.items()}
 
 
 def _sample_loss(loss: str | LossFunction, dataset: Dataset, dtype: Any) -> LossFunction:
@@ -233,18 +235,3 @@ def _check_outputs(network: Functional, train: tuple[Array, Array]) -> None:
             f"model: gives outputs of shape {outputs.shape[1:]} per sample, the targets have {train[1].shape[1:]}; "
             "set its output width (a builder that takes out_features is told)"
         )
-
-
-def describe(thing: Any) -> str:
-    """Describe a function, partial, module or name in words that are the same in every process."""
-    if isinstance(thing, str):
-        return thing
-    if isinstance(thing, tuple):
-        return f"({', '.join(map(describe, thing))})"
-    if isinstance(thing, partial):
-        bound = [describe(value) for value in thing.args]
-        bound += [f"{key}={describe(value)}" for key, value in sorted(thing.keywords.items())]
-        return f"{describe(thing.func)}({', '.join(bound)})"
-    if hasattr(thing, "__qualname__"):
-        return f"{thing.__module__}.{thing.__qualname__}"
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(thing))

@@ -21,7 +21,18 @@ import zarr
 from chaosjax._checks import check_count
 from chaosjax._engine import Engine, plan
 from chaosjax._execution import Settings, executed
-from chaosjax._results import Store, Watchers, identity, now, only_writer, open_sweep, plain, provenance, variables
+from chaosjax._results import (
+    Store,
+    Watchers,
+    check_free,
+    identity,
+    now,
+    only_writer,
+    open_sweep,
+    plain,
+    provenance,
+    variables,
+)
 from chaosjax._run import Run
 from chaosjax._stopping import Stop
 
@@ -134,7 +145,7 @@ def _division(
     """Decide, in the first process, how the cells are divided, or read what was decided."""
     file = folder / "division.json"
     if share[0] == 0 and not file.exists():
-        Store.check_path(location)
+        check_free(location)
         layout = plan(run, settings.cells_per_batch, settings.devices, settings.threads, Engine, share[1])
         batches = -(-run.grid.size // layout.batch_size)
         parts = min(share[1], batches)

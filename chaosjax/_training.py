@@ -1,5 +1,6 @@
 """Training as a map: any optax optimizer, full batch or minibatches, on any problem."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +12,8 @@ from chaosjax._minibatch import minibatches
 from chaosjax._optimizer import Optimizer, optimizer_rule
 from chaosjax._preconditioner import unit_of
 from chaosjax._problem import Problem
-from chaosjax._system import Descent, System, Theta
+from chaosjax._problem import Reading as Measure
+from chaosjax._system import Descent, Reading, System, Theta
 
 
 class TrainingState(NamedTuple):
@@ -62,13 +64,9 @@ def training(
     """
     rule = optimizer_rule(optimizer)
 
-    def cast(theta: Theta, params: PyTree) -> Theta:
-        dtype = jnp.result_type(*jax.tree.leaves(params))
-        return {name: jnp.asarray(value, dtype) for name, value in theta.items()}
-
     def init(key: PRNGKeyArray, theta: Theta) -> TrainingState:
         params, model = problem.init(key, theta)
-        return TrainingState(params, rule.init(params, cast(theta, params)), model)
+        return TrainingState(params, rule.init(params, _cast(theta, params)), model)
 
     def objective(params: PyTree, x: TrainingState, theta: Theta, indices: Int[Array, " b"] | None):
         own = theta if rule.theta is None else {name: theta[name] for name in theta if name not in rule.theta}
@@ -79,23 +77,13 @@ def training(
     ) -> tuple[PyTree, PyTree]:
         """The optimizer's step along a gradient."""
 
-        def again(params: PyTree, grad_fn: Any = None, obj_fn: Any = None) -> Array:
-            """The loss; optax's line searches pass on to it what they do not take themselves."""
-            return objective(params, x, theta, noise)[0]
-
-        extras = {
-            "value": again(params) if value is None else value,
-            "grad": gradient,
-            "value_fn": again,
-            "obj_fn": again,
-            "grad_fn": lambda params, i: jax.grad(again)(params),
-        }
+        extras = _extras(lambda params: objective(params, x, theta, noise)[0], params, gradient, value)
         updates, state = rule.update(gradient, state, params, theta, extras)
         new: Any = optax.apply_updates(params, updates)
         return new, state
 
     def step(x: TrainingState, theta: Theta, noise: Int[Array, " b"] | None) -> TrainingState:
-        theta = cast(theta, x.params)
+        theta = _cast(theta, x.params)
         (value, model), gradient = jax.value_and_grad(objective, has_aux=True)(x.params, x, theta, noise)
         params, state = moved(x.params, gradient, x.opt_state, x, theta, noise, value)
         return TrainingState(params, state, model)
@@ -103,26 +91,48 @@ def training(
     def descend(
         params: PyTree, gradient: PyTree, state: PyTree, x: TrainingState, theta: Theta, noise: Any
     ) -> tuple[PyTree, PyTree]:
-        return moved(params, gradient, state, x, cast(theta, params), noise, None)
+        return moved(params, gradient, state, x, _cast(theta, params), noise, None)
 
     def loss(x: TrainingState, theta: Theta, noise: Int[Array, " b"] | None) -> Array:
-        return objective(x.params, x, cast(theta, x.params), noise)[0]
+        return objective(x.params, x, _cast(theta, x.params), noise)[0]
 
     outputs, fit = problem.outputs, problem.fit
-    metrics = {
-        name: lambda x, theta, measure=measure: measure(x.params, x.model_state)
-        for name, measure in problem.metrics.items()
-    }
     return System(
         init,
         step,
         noise=minibatches(problem.samples, batch_size, replacement),
         loss=loss,
         params=lambda x: x.params,
-        metrics=metrics,
+        metrics={name: _of_state(measure) for name, measure in problem.metrics.items()},
         outputs=None if outputs is None else lambda x, theta: outputs(x.params, x.model_state),
         descent=Descent(lambda x: x.opt_state, descend, unit_of(optimizer)),
         theta=None if rule.theta is None else {**problem.theta, **rule.theta},
         attrs={**problem.attrs, "optimizer": rule.words, "batch_size": batch_size, "replacement": replacement},
         fit=fit and fit._replace(outputs=lambda x, theta, noise: fit.outputs(x.params, x.model_state, noise)),
     )
+
+
+def _cast(theta: Theta, params: PyTree) -> Theta:
+    """The control parameters in the precision of the network's."""
+    dtype = jnp.result_type(*jax.tree.leaves(params))
+    return {name: jnp.asarray(value, dtype) for name, value in theta.items()}
+
+
+def _extras(loss: Callable[[PyTree], Array], params: PyTree, gradient: PyTree, value: Array | None) -> dict[str, Any]:
+    """What an update may ask for by name."""
+
+    def again(params: PyTree, grad_fn: Any = None, obj_fn: Any = None) -> Array:
+        """The loss; optax's line searches pass on to it what they do not take themselves."""
+        return loss(params)
+
+    return {
+        "value": loss(params) if value is None else value,
+        "grad": gradient,
+        "value_fn": again,
+        "obj_fn": again,
+        "grad_fn": lambda params, i: jax.grad(loss)(params),
+    }
+
+
+def _of_state(measure: Measure) -> Reading:
+    return lambda x, theta: measure(x.params, x.model_state)

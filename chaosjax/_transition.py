@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from copy import copy
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,23 +14,9 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from chaosjax._checks import arrays_only, blamed
 from chaosjax._jumps import require_differentiable
+from chaosjax._members import Members
 from chaosjax._response import Edge, edge, response
 from chaosjax._system import System, Theta, alike, phase
-
-
-class Members(NamedTuple):
-    """Phase points that a probe wants stepped beside x.
-
-    Attributes:
-        points: a leading axis of n members on every leaf of x.
-        streams: the stream of each member's noise: 0 is the noise of x, others are independent of it and of each
-            other; None: all 0.
-        start: before this time they are left where they are.
-    """
-
-    points: PyTree
-    streams: Int[np.ndarray, " n"] | None = None
-    start: int = 0
 
 
 class Transition:
@@ -209,7 +195,12 @@ class Transition:
         def until(time: int) -> Callable[[], tuple[PyTree, dict[str, PyTree]]]:
             begun = {name: members for name, members in groups.items() if members.start <= time}
             waiting = {name: members.points for name, members in groups.items() if members.start > time}
-            return lambda: alike(_added(self._together(begun), waiting), (self.x, points))
+
+            def images() -> tuple[PyTree, dict[str, PyTree]]:
+                y, moved = self._together(begun)
+                return alike((y, {**moved, **waiting}), (self.x, points))
+
+            return images
 
         points = {name: members.points for name, members in groups.items()}
         begun = jnp.sum(jnp.asarray(starts, jnp.int32) <= self.t) - 1
@@ -250,10 +241,3 @@ class Transition:
 
         _, push, y = jax.linearize(image, u, has_aux=True)
         return y, push
-
-
-def _added(
-    stepped: tuple[PyTree, dict[str, PyTree]], waiting: Mapping[str, PyTree]
-) -> tuple[PyTree, dict[str, PyTree]]:
-    y, images = stepped
-    return y, {**images, **waiting}

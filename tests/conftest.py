@@ -18,7 +18,7 @@ import pytest
 from long_tests import is_long
 
 CHECKED = (
-    "_cell _eigenpairs _engine _execution _fit _jumps _krylov _linalg _minibatch _optimizer _overlaps _parity "
+    "_cell _eigenpairs _engine _execution _fit _jumps _krylov _linalg _members _minibatch _optimizer _overlaps _parity "
     "_precision _preconditioner _probe _problem _questions _rayleigh_ritz _response _results _run _shares "
     "_spectral_parts _system _thresholds _training _transition curvature models probes series systems tangent"
 ).split()

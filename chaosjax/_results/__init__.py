@@ -10,6 +10,7 @@ from chaosjax._results._smaller_batches import batch_that_fits, go_on_with, note
 from chaosjax._results._store import Store
 from chaosjax._results._variables import Variable, flat_records, variables
 from chaosjax._results._watchers import Watchers
+from chaosjax._results._writing import check_free
 
 __all__ = [
     "Checkpoint",
@@ -18,6 +19,7 @@ __all__ = [
     "Verification",
     "Watchers",
     "batch_that_fits",
+    "check_free",
     "compiling",
     "flat_records",
     "go_on_with",

@@ -1,5 +1,6 @@
 """A new store: one array per record and coordinate, empty but for the coordinates."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,26 @@ def created(
     known = flat_attrs({**attrs, "format": FORMAT, "chunk": chunk, "records": [*variables, "diverged_at"]})
     group.update_attributes(sealed({**known, "layout": layout(group)}))
     return group
+
+
+def created_whole(
+    location: Path,
+    axes: Mapping[str, np.ndarray],
+    times: np.ndarray,
+    variables: Mapping[str, Variable],
+    chunk: int,
+    attrs: Mapping[str, Any],
+) -> None:
+    """Make it beside its place and move it there when it is whole, so that a store is there or is not."""
+    whole = location.parent / f".{location.name}.new" / location.name
+    if [entry.name for entry in whole.parent.glob("*")] in ([], [whole.name]):  # left by a kill
+        shutil.rmtree(whole.parent, ignore_errors=True)
+    whole.parent.mkdir()
+    try:
+        created(whole, axes, times, variables, chunk, attrs)
+        whole.rename(location)
+    finally:
+        shutil.rmtree(whole.parent, ignore_errors=True)
 
 
 def _coordinate_attrs(name: str) -> dict[str, Any]:

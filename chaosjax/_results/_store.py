@@ -1,11 +1,8 @@
 """Results on disk: a zarr group that grows chunk by chunk, with the checkpoint that continues it."""
 
-import errno
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +12,13 @@ import zarr
 from zarr.storage import MemoryStore
 
 from chaosjax._results._checkpoint import Checkpoint, drop_checkpoints, save_checkpoint
-from chaosjax._results._creation import WRITE_ALL, created
+from chaosjax._results._creation import WRITE_ALL, created, created_whole
 from chaosjax._results._integrity import damages, sealed
 from chaosjax._results._provenance import differences, flat_attrs
 from chaosjax._results._reading import dataset_of, group_at, refuse_damaged
 from chaosjax._results._resumption import prepared
 from chaosjax._results._variables import Variable
+from chaosjax._results._writing import check_free, writing
 from chaosjax._run import Clock
 
 
@@ -55,35 +53,9 @@ class Store:
         if location is None:
             memory = MemoryStore()
             return cls(created(memory, axes, times, variables, chunk, attrs), memory)
-        with _writing(location):
-            # moved into place when it is whole, so that a store is there or is not
-            whole = location.parent / f".{location.name}.new" / location.name
-            if [entry.name for entry in whole.parent.glob("*")] in ([], [whole.name]):  # left by a kill
-                shutil.rmtree(whole.parent, ignore_errors=True)
-            whole.parent.mkdir()
-            try:
-                created(whole, axes, times, variables, chunk, attrs)
-                whole.rename(location)
-            finally:
-                shutil.rmtree(whole.parent, ignore_errors=True)
+        with writing(location):
+            created_whole(location, axes, times, variables, chunk, attrs)
         return cls(zarr.open_group(location, mode="r+"), location)
-
-    @staticmethod
-    def check_path(location: Path) -> None:
-        """Whether a new store can be made there, before anything is computed for it.
-
-        Raises:
-            FileExistsError: if the path exists.
-            OSError: if its folder cannot be made or written.
-        """
-        if location.exists() or location.is_symlink():
-            raise FileExistsError(
-                f"store: {location} exists; continue it with resume=True, or choose another path (nothing was touched)"
-            )
-        with _writing(location):
-            location.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=location.parent):
-                pass
 
     @classmethod
     def to_continue(cls, location: Path | None, resume: bool) -> "Store | None":
@@ -100,7 +72,7 @@ class Store:
             return None
         if resume and location.exists():
             return cls.open(location)
-        cls.check_path(location)
+        check_free(location)
         return None
 
     @classmethod
@@ -160,7 +132,7 @@ class Store:
         Raises:
             OSError: naming the store and what to do, when the disk is full or not writable.
         """
-        with _writing(self.location):
+        with writing(self.location):
             for name, values in records.items():
                 array = self._array(name)
                 count = values.shape[1]
@@ -184,9 +156,7 @@ class Store:
         alive = chunk["alive"]
         died = ~alive.all(axis=1) & np.isnan(diverged)
         diverged[died] = (first + np.argmin(alive, axis=1)[died]) * stride
-        if (
-            not to_the_end and not np.isnan(diverged).any()
-        ):  # the run ends with its last cell, wherever a chunk happens to
+        if not to_the_end and not np.isnan(diverged).any():  # the run ends with its last cell, not with a chunk
             end = max(0, int(diverged.max()) // stride + 1 - first)
             chunk = {name: values[:, :end] for name, values in chunk.items()}
         self.write(first, chunk)
@@ -194,7 +164,7 @@ class Store:
 
     def write_diverged(self, times: np.ndarray) -> None:
         """When each cell stopped being finite, ``[cells]``; NaN for never."""
-        with _writing(self.location):
+        with writing(self.location):
             array = self._array("diverged_at")
             array[...] = times.reshape(array.shape)
 
@@ -202,12 +172,12 @@ class Store:
         """Makes this the checkpoint to continue from. In memory nothing is kept."""
         if isinstance(self.location, MemoryStore):
             return
-        with _writing(self.location):
+        with writing(self.location):
             save_checkpoint(self.group, checkpoint)
 
     def note(self, attrs: Mapping[str, Any]) -> None:
         """Change attributes of the whole store."""
-        with _writing(self.location):
+        with writing(self.location):
             self.group.attrs.update(sealed({**self.group.attrs.asdict(), **flat_attrs(attrs)}))
 
     def load(self) -> Checkpoint | None:
@@ -218,7 +188,7 @@ class Store:
         """
         if self.finished or not isinstance(self.location, Path):
             return None
-        with _writing(self.location):
+        with writing(self.location):
             return prepared(self.group, self.location)
 
     def finish(self, records: int, diverged: np.ndarray, attrs: Mapping[str, Any]) -> None:
@@ -229,7 +199,7 @@ class Store:
         stride = int(self.identity["stride"])
         last = records if np.isnan(diverged).any() else min(records, int(diverged.max()) // stride + 1)
         ending = flat_attrs({**attrs, "length": records, "recorded": last})
-        with _writing(self.location):
+        with writing(self.location):
             self.group.update_attributes(sealed({**self.group.attrs.asdict(), **ending}))
             self.tidy()
 
@@ -265,15 +235,3 @@ class Store:
     def _array(self, name: str) -> Any:
         array: Any = self.group[name]
         return array.with_config(WRITE_ALL)
-
-
-@contextmanager
-def _writing(location: Path | MemoryStore) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            remedy = "the disk is full: free space, then go on with resume=True; what was recorded before is kept"
-        else:
-            remedy = f"cannot be written ({error.strerror or error}): choose a folder that can"
-        raise OSError(error.errno, f"store: {location}: {remedy}") from error

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 from chaosjax._checks import check_count
 from chaosjax._eigenpairs import eigenpairs
 from chaosjax._linalg import unbatched
-from chaosjax._system import Loss, Reading, System, Theta, alike
+from chaosjax._system import Loss, Reading, System, Theta, alike, no_noise
 from chaosjax.curvature._operators import hessian, parameters
 from chaosjax.curvature._self_stabilisation import gradient, second
 
@@ -135,16 +135,20 @@ def central_flow(
     def step(state: CentralFlow, theta: Theta, noise: Any) -> CentralFlow:
         return lax.fori_loop(0, substeps, lambda _, state: alike(substep(state, theta), state), state)
 
-    fit = system.fit
-    return System(
-        init,
-        step,
+    attrs = {"optimizer": "central flow of gradient descent", "directions": k, "substeps": substeps}
+    return _along(system, loss)._replace(init=init, step=step, attrs={**system.attrs, **attrs})
+
+
+def _along(system: System, loss: Loss) -> System:
+    """What a system reads at its phase points, read along a flow, and the flow's predictions."""
+    outputs, fit = system.outputs, system.fit
+    return system._replace(
+        noise=no_noise,
         loss=lambda state, theta, noise: loss(state.x, theta, noise),
         params=lambda state: system.params(state.x),
         metrics=_metrics(system, loss),
-        outputs=system.outputs and (lambda state, theta: system.outputs(state.x, theta)),  # pyright: ignore
-        theta=system.theta,
-        attrs={**system.attrs, "optimizer": "central flow of gradient descent", "directions": k, "substeps": substeps},
+        outputs=outputs and (lambda state, theta: outputs(state.x, theta)),
+        descent=None,
         fit=fit and fit._replace(outputs=lambda state, theta, noise: fit.outputs(state.x, theta, noise)),
     )
 

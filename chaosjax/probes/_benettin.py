@@ -8,9 +8,10 @@ from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from chaosjax._checks import check_count
+from chaosjax._members import Members
 from chaosjax._probe import Cost, Probe
 from chaosjax._system import Theta, phase
-from chaosjax._transition import Members, Transition
+from chaosjax._transition import Transition
 from chaosjax.probes._norms import named_norm
 from chaosjax.probes._perturbation import Copies, Where, check_rounding, describe_where, displacements, perturbation
 
