@@ -77,7 +77,7 @@ def executed(
         with heard_out_of_memory(engine.need(), layout):
             state = first_state(engine, run.probes, run.grid.size, earlier)
             attrs = {"identity": own, "config": plain(settings.config or {}), "plan": words}
-            attrs |= provenance(layout.devices, layout.threads)
+            attrs |= provenance(layout.single_devices[0], layout.at_once)
             out = earlier or Store.create(location, run.grid.dims, run.clock, columns, engine.chunk, attrs)
             end = advanced(engine, run, out, state, watchers, stop, progress)
     except OutOfMemory as error:
@@ -86,7 +86,7 @@ def executed(
         engine.close()
     report_diverged(progress, end.diverged)
     known = end.diverged if run.grid.part is None else np.full(1, np.nan)  # others may be alive
-    out.finish(end.length, known, _effort(engine, run, end, peak_bytes(layout.devices)))
+    out.finish(end.length, known, _effort(engine, run, end, peak_bytes(layout.single_devices)))
     return out.dataset()
 
 

@@ -1,28 +1,22 @@
 """What is learned: a loss over parameters, and the quantities read off a network."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from chaosjax._description import describe
 from chaosjax._fit import Fit
+from chaosjax._losses import LIKELIHOODS, LOSSES, LossFunction, accuracy, r_squared
 from chaosjax._precision import working_dtype
+from chaosjax._samples import mesh_of, spread
 from chaosjax._system import Theta
 from chaosjax.datasets import Dataset
 from chaosjax.models._functional import Functional, functional
-
-
-@runtime_checkable
-class LossFunction(Protocol):
-    """Loss of each sample from outputs and targets; class labels arrive one-hot."""
-
-    def __call__(
-        self, outputs: Float[Array, "n outputs"], targets: Float[Array, "n outputs"], /
-    ) -> Float[Array, " n"]: ...
 
 
 @runtime_checkable
@@ -60,6 +54,7 @@ class Problem(NamedTuple):
         theta: the control parameters the problem takes, with their defaults.
         attrs: plain values that say what the problem is.
         fit: the loss as a mean over training samples.
+        mesh: the devices over which the samples are spread; None: one has them all.
     """
 
     init: Initialise
@@ -70,26 +65,12 @@ class Problem(NamedTuple):
     theta: Mapping[str, float | None] = {}
     attrs: Mapping[str, Any] = {}
     fit: Fit | None = None
+    mesh: Mesh | None = None
 
     def __repr__(self) -> str:
         data = f"{self.attrs.get('dataset', {}).get('name', 'unnamed')}, {self.samples or 'no'} samples"
         parts = [data, *(str(self.attrs[name]) for name in ("model", "loss") if name in self.attrs)]
         return f"Problem({'; '.join(parts)}; metrics {', '.join(self.metrics) or 'none'})"
-
-
-def squared_error(outputs: Float[Array, "n outputs"], targets: Float[Array, "n outputs"]) -> Float[Array, " n"]:
-    """The squared error ``½ Σ_k (f_k − y_k)²`` of each sample."""
-    return 0.5 * jnp.sum((outputs - targets) ** 2, axis=-1)
-
-
-def cross_entropy(outputs: Float[Array, "n outputs"], targets: Float[Array, "n outputs"]) -> Float[Array, " n"]:
-    """The cross-entropy ``−Σ_k y_k ln softmax(f)_k`` of each sample, in nats."""
-    return -jnp.sum(targets * jax.nn.log_softmax(outputs), axis=-1)
-
-
-LOSSES: dict[str, LossFunction] = {"cross_entropy": cross_entropy, "squared_error": squared_error}
-
-LIKELIHOODS = {"cross_entropy": "categorical", "squared_error": "gaussian"}
 
 
 def supervised(
@@ -98,6 +79,7 @@ def supervised(
     loss: str | LossFunction = "cross_entropy",
     weight_decay: float = 0.0,
     dtype: Any = None,
+    sample_devices: int | Sequence[Any] | None = None,
 ) -> Problem:
     """Supervised learning, ``L(w) = (1/n) Σ_i ℓ(f(x_i; w), y_i) + ½ weight_decay ‖w‖²``.
 
@@ -114,18 +96,28 @@ def supervised(
             sample, ``[n]``.
         weight_decay: default of the control parameter.
         dtype: of data and parameters; default float64 under x64, else float32.
+        sample_devices: devices, or how many of JAX's, over which the samples are spread, for problems larger than one
+            device: each holds its share, and they compute every step together. Sums over samples then round
+            otherwise than on one device. None: every device has all samples, and computes cells of its own.
 
     Raises:
         ValueError: an unknown loss, one that does not fit the targets or returns another shape, or a network whose
-            outputs do not have the targets' shape.
+            outputs do not have the targets' shape; a number of training samples that sample_devices cannot share.
         TypeError: a model of no known kind.
     """
     dtype = jnp.dtype(dtype or working_dtype())
     sample_loss = _sample_loss(loss, dataset, dtype)
     likelihood = next((LIKELIHOODS[name] for name, known in LOSSES.items() if known is sample_loss), None)
-    train = _arrays(dataset.train_inputs, dataset.train_targets, dataset.outputs, dtype)
-    test = _arrays(dataset.test_inputs, dataset.test_targets, dataset.outputs, dtype)
-    network = functional(model, train[0][:1], dataset.outputs, dtype)
+    mesh = mesh_of(sample_devices)
+    samples = len(dataset.train_inputs)
+    if mesh is not None and samples % mesh.size:
+        raise ValueError(
+            f"sample_devices: {mesh.size} devices cannot share {samples} training samples evenly; take "
+            f"{samples - samples % mesh.size} of them, or another number of devices"
+        )
+    train = _arrays(dataset.train_inputs, dataset.train_targets, dataset.outputs, dtype, mesh)
+    test = _arrays(dataset.test_inputs, dataset.test_targets, dataset.outputs, dtype, mesh)
+    network = functional(model, jnp.asarray(dataset.train_inputs[:1], dtype), dataset.outputs, dtype)
     _check_outputs(network, train)
 
     def init(key: PRNGKeyArray, theta: Theta) -> tuple[PyTree, PyTree]:
@@ -157,7 +149,7 @@ def supervised(
         objective,
         _metrics(network, sample_loss, classes, {"train": train, "test": test}),
         outputs=lambda params, state: network.apply(params, state, test[0], training=False)[0],
-        samples=len(train[0]),
+        samples=samples,
         theta={"weight_decay": None if weight_decay == 0 else weight_decay, "init_scale": None},
         attrs={
             "dataset": {**dataset.attrs, "checksum": dataset.checksum},
@@ -165,8 +157,10 @@ def supervised(
             "loss": describe(loss),
             "weight_decay": weight_decay,
             "dtype": str(dtype),
+            **({} if mesh is None else {"sample_devices": mesh.size}),
         },
         fit=Fit(fitted, losses, likelihood),
+        mesh=mesh,
     )
 
 
@@ -206,22 +200,14 @@ def _sample_loss(loss: str | LossFunction, dataset: Dataset, dtype: Any) -> Loss
     return loss
 
 
-def accuracy(outputs: Float[Array, "n outputs"], targets: Float[Array, "n outputs"]) -> Float[Array, ""]:
-    """Return the fraction of samples whose largest output is the largest target; NaN outputs give NaN."""
-    hits = jnp.argmax(outputs, axis=-1) == jnp.argmax(targets, axis=-1)
-    finite = jnp.all(jnp.isfinite(outputs))
-    return jnp.where(finite, jnp.mean(hits, dtype=outputs.dtype), jnp.nan)
+def _arrays(inputs, targets, outputs: int, dtype, mesh: Mesh | None) -> tuple[Array, Array]:
+    """On the device once, or spread over several.
 
-
-def r_squared(outputs: Float[Array, "n outputs"], targets: Float[Array, "n outputs"]) -> Float[Array, ""]:
-    """Return the coefficient of determination ``R² = 1 − Σ ‖f_i − y_i‖² / Σ ‖y_i − ȳ‖²``; NaN for equal targets."""
-    spread = jnp.sum((targets - jnp.mean(targets, axis=0, keepdims=True)) ** 2)
-    return 1 - jnp.where(spread > 0, jnp.sum((outputs - targets) ** 2) / spread, jnp.nan)
-
-
-def _arrays(inputs, targets, outputs: int, dtype) -> tuple[Array, Array]:
-    """On the device once. Labels become one-hot: picking a logit by index would make every gradient a scatter."""
+    Labels become one-hot: picking a logit by index would make every gradient a scatter.
+    """
     targets = np.eye(outputs)[targets] if targets.ndim == 1 else targets
+    if mesh is not None:
+        return spread(np.asarray(inputs, dtype), mesh), spread(np.asarray(targets, dtype), mesh)
     return jnp.asarray(inputs, dtype), jnp.asarray(targets, dtype)
 
 

@@ -193,7 +193,11 @@ def _join(run: Run, settings: Settings, location: Path, folder: Path, division: 
     for place in places:
         theirs = Store.open(place).identity
         Store.open(place).check_identity({**own, "cells": theirs["cells"]})
-    attrs = {"identity": own, "config": plain(settings.config or {}), **provenance(layout.devices, layout.threads)}
+    attrs = {
+        "identity": own,
+        "config": plain(settings.config or {}),
+        **provenance(layout.single_devices[0], layout.at_once),
+    }
     columns = variables(run.probes, engine.records, run.grid.dims)
     whole = folder / "whole.zarr"
     shutil.rmtree(whole, ignore_errors=True)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.flatten_util import ravel_pytree
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from chaosjax._checks import arrays_only, blamed
@@ -93,6 +94,7 @@ class System(NamedTuple):
             "absent unless an axis gives it". None instead of a mapping: any name goes.
         attrs: plain values that say what the system is; they reach the provenance of every result.
         fit: the loss as a mean over training samples, for Gauss–Newton and Fisher matrices.
+        mesh: the devices over which the samples are spread, which compute a step together; None: one computes it.
     """
 
     init: FirstPoint
@@ -106,6 +108,7 @@ class System(NamedTuple):
     theta: Mapping[str, float | None] | None = None
     attrs: Mapping[str, Any] = {}
     fit: Fit | None = None
+    mesh: Mesh | None = None
 
     def __repr__(self) -> str:
         theta = "any" if self.theta is None else ", ".join(self.theta)

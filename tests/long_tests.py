@@ -48,6 +48,7 @@ LONG = (
     "test_prepare.py::TestPrepare::test_is_a_command",
     "test_questions.py::test_a_problem_is_swept",
     "test_questions.py::test_the_intervals_hold",
+    "test_sample_devices.py::test_records",
     "test_series_embedding.py::test_vmap_and_apply",
     "test_sharpness.py::test_",
     "test_stopping.py::test_a_kill_at_any_file_operation",

@@ -10,8 +10,8 @@ from jax.flatten_util import ravel_pytree
 from sklearn.metrics import r2_score
 
 import chaosjax as cj
+from chaosjax._losses import r_squared
 from chaosjax._optimizer import optimizer_rule
-from chaosjax._problem import r_squared
 
 
 def transition_of(system, theta, steps=3):

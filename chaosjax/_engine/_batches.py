@@ -7,6 +7,8 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
+from chaosjax._engine._group import Group, sharding_of
+
 
 class Layout(NamedTuple):
     """Where cells run: batches of `batch_size`, dealt out over the devices in turn.
@@ -26,13 +28,28 @@ class Layout(NamedTuple):
         """The device of a batch."""
         return self.devices[batch % len(self.devices)]
 
+    @property
+    def single_devices(self) -> tuple[Any, ...]:
+        """The devices, those of a group one by one."""
+        parts = [device.devices if isinstance(device, Group) else (device,) for device in self.devices]
+        return tuple(single for part in parts for single in part)
+
+    @property
+    def at_once(self) -> int:
+        """Devices at work, of a plain CPU threads."""
+        singles = self.single_devices
+        plain_cpu = singles[0].platform == "cpu" and singles[0] in self.devices
+        return self.threads if plain_cpu else len(singles)
+
     def split(self, cells: PyTree) -> list[PyTree]:
         """Arrays ``[cells, ...]`` as batches on their devices; the last cell is repeated until its batch is full."""
         count = jax.tree.leaves(cells)[0].shape[0]
 
         def batch(index: int) -> PyTree:
             rows = np.minimum(np.arange(index * self.batch_size, (index + 1) * self.batch_size), count - 1)
-            return jax.device_put(jax.tree.map(lambda leaf: np.asarray(leaf)[rows], cells), self.device(index))
+            return jax.device_put(
+                jax.tree.map(lambda leaf: np.asarray(leaf)[rows], cells), sharding_of(self.device(index))
+            )
 
         return [batch(index) for index in range(-(-count // self.batch_size))]
 

@@ -10,10 +10,10 @@ from typing import Any
 import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, jaxpr_as_fun
-from jax.sharding import SingleDeviceSharding
 from jaxtyping import PyTree
 
 from chaosjax._engine._disk_cache import from_disk
+from chaosjax._engine._group import Group, is_spread, sharding_of
 from chaosjax._results import unwrap_keys
 
 _HASHED_BYTES = 2**28
@@ -45,7 +45,7 @@ def hoisted(function: Callable[..., PyTree], *args: PyTree) -> tuple[Callable[..
     """
     traced, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
     treedef = jax.tree.structure(shapes)
-    large = [getattr(constant, "nbytes", 0) > _EMBEDDED_BYTES for constant in traced.consts]
+    large = [getattr(constant, "nbytes", 0) > _EMBEDDED_BYTES or is_spread(constant) for constant in traced.consts]
 
     def with_data(data: list[Any], *args: PyTree) -> PyTree:
         given = iter(data)
@@ -66,9 +66,14 @@ class Data:
         """The constants by device."""
         for constant in constants:
             if id(constant) not in self._placed:  # the constant is held too, so that its id stays its own
-                on_devices = {device: jax.device_put(constant, device) for device in self._devices}
+                on_devices = {device: _placed(constant, device) for device in self._devices}
                 self._placed[id(constant)] = constant, on_devices
         return {device: [self._placed[id(constant)][1][device] for constant in constants] for device in self._devices}
+
+
+def _placed(constant: Any, device: Any) -> jax.Array:
+    """Samples that are spread over a group stay so."""
+    return constant if is_spread(constant) else jax.device_put(constant, sharding_of(device))
 
 
 class Program:
@@ -90,7 +95,11 @@ class Program:
         donate: int | None = None,
     ):
         with_data, constants, self._traced = hoisted(function, *arguments)
-        self._function = jax.jit(with_data, donate_argnums=() if donate is None else donate + 1)
+        self._function = jax.jit(
+            with_data,
+            donate_argnums=() if donate is None else donate + 1,
+            out_shardings=sharding_of(devices[0]) if isinstance(devices[0], Group) else None,
+        )
         self._arguments = arguments
         self._constants = data.place(constants)
         self._devices = devices
@@ -133,11 +142,12 @@ class Program:
         return digest.digest()
 
     def _shapes(self, device: Any) -> tuple[PyTree, ...]:
-        return self._shapes_on(device, SingleDeviceSharding(device))
+        return self._shapes_on(device, sharding_of(device))
 
     def _shapes_on(self, device: Any, sharding: Any) -> tuple[PyTree, ...]:
         def shape(leaf: Any) -> jax.ShapeDtypeStruct:
-            return jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype, sharding=sharding)
+            own = leaf.sharding if is_spread(leaf) else sharding
+            return jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype, sharding=own)
 
         return jax.tree.map(shape, (self._constants[device], *self._arguments))
 

@@ -15,6 +15,7 @@ from chaosjax._cell import start
 from chaosjax._engine._batches import Layout
 from chaosjax._engine._compilation import executable, hoisted
 from chaosjax._engine._disk_cache import use_disk_cache
+from chaosjax._engine._group import Group
 from chaosjax._engine._memory import Need, OutOfMemory, check_fit, free_bytes, heard_out_of_memory, readable
 from chaosjax._results import unwrap_keys
 from chaosjax._run import Run
@@ -54,14 +55,11 @@ def plan(
         engine: ``(run, layout, chunk, most) -> Engine``, for measuring.
         processes: that share the cells.
     """
-    devices = None if devices is None else _checked_devices(devices)
-    if devices is None:
-        devices = jax.local_devices()
-        devices = devices[:1] if devices[0].platform == "cpu" else devices
+    devices, together = _devices(run, devices), run.system.mesh is not None
     use_disk_cache()
     on_cpu = devices[0].platform == "cpu"
-    lanes = available_cores() if on_cpu else len(devices)  # not by `threads`, which must change no bit
-    threads = (threads or lanes) if on_cpu else 1
+    lanes = available_cores() if on_cpu and not together else len(devices)  # not by `threads`: it changes no bit
+    threads = (threads or lanes) if on_cpu and not together else 1  # devices that wait for each other run one batch
     reason = "as asked"
     if batch_size == "tune":
         batch_size = _tuned(run, lambda size: Layout(size, tuple(devices), threads), lanes, engine)
@@ -69,7 +67,7 @@ def plan(
     elif batch_size is None:
         touched = _working_set(run, devices[0])
         batch_size = batch_size_for(touched, run.grid.size, devices[0], lanes * processes)
-        kind = "cores" if on_cpu else "devices"
+        kind = "cores" if on_cpu and not together else "devices"
         reason = f"{BY_RULE}: a step of a cell touches {readable(touched)}, {lanes} {kind} share the cells"
     return Layout(int(batch_size), tuple(devices), threads, reason)
 
@@ -107,6 +105,18 @@ def plan_in_words(found: Any, cells: int, records: int) -> str:
         f"{cells:,} cells in batches of {layout.batch_size} ({layout.reason}), {records:,} records in chunks of "
         f"{found.chunk}: takes {found.need()}{told}"
     )
+
+
+def _devices(run: Run, devices: Any) -> list[Any]:
+    """Where batches go: the devices that are asked for, or those that share the samples, as one."""
+    if run.system.mesh is not None:
+        if devices is not None:
+            raise ValueError("devices: the samples are spread over sample_devices already; leave devices out")
+        return [Group(run.system.mesh)]
+    if devices is not None:
+        return _checked_devices(devices)
+    found = jax.local_devices()
+    return found[:1] if found[0].platform == "cpu" else found
 
 
 def _checked_devices(devices: Any) -> list[Any]:

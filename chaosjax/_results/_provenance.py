@@ -43,15 +43,14 @@ def identity(run: Run, batch_size: int, fingerprint: str, device: Any) -> dict[s
     )
 
 
-def provenance(devices: Sequence[Any], threads: int) -> dict[str, Any]:
-    """Versions, commit, devices and time."""
+def provenance(device: Any, at_once: int) -> dict[str, Any]:
+    """Versions, commit, devices (one of them, and how many work at the same time) and time."""
     names = ("chaosjax", "jax", "jaxlib", "optax", "flax", "numpy", "xarray", "zarr")
-    kind, place = devices[0].device_kind, devices[0].platform
     return {
         "versions": {name: version(name) for name in names},
         "commit": commit(),
         "python": platform.python_version(),
-        "devices": f"{threads if place == 'cpu' else len(devices)} × {kind} ({place})",
+        "devices": f"{at_once} × {device.device_kind} ({device.platform})",
         "started": now(),
     }
 
