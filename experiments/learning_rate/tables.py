@@ -37,6 +37,8 @@ def words(summary: xr.Dataset, jobs: Mapping[str, Any]) -> dict[str, Any]:
         "left_out": _left_out(sorted(set(jobs) - set(summary["case"].values))),
         "overall": _overall(summary),
         "coverage": _coverage(summary),
+        "follower": _controller(summary),
+        "onsets": _onsets(summary),
         **{half: _half(summary, half, rules[:split]) for half in ("judged", "development")},
         **{f"{half}_without": _half(summary, half, rules[split:]) for half in ("judged", "development")},
     }
@@ -110,4 +112,31 @@ def _coverage(summary: xr.Dataset) -> str:
         f"{int(inside.sum())}, and misses it by no more than a factor of 1.6 in {int((near & ~inside).sum())} more. A "
         f"training time was expected in {int(estimate.notnull().sum())}; what training then took lay within a factor "
         f"of {SPREAD:g} of it, the least width of that interval, in {int(held.sum())}."
+    )
+
+
+def _controller(summary: xr.Dataset) -> str:
+    """What the controller at the edge is worth, in a sentence."""
+    ratio, search = (summary["ratio"].sel(rule=rule).values for rule in ("edge_follower", FINDER))
+    missed, faster = int(np.isinf(ratio).sum()), int((ratio < search).sum())
+    reached = ratio[np.isfinite(ratio)]
+    took = f"; where it got there it took {median_and_range(reached)} times as long as the best" if len(reached) else ""
+    verdict = "It does not pay, so the package offers none." if np.median(ratio) >= np.median(search) else "It pays."
+    return (
+        f"Over all {len(ratio)} problems it missed the target in {missed}{took}, and it was faster than training at "
+        f"the learning rate of the search in {faster}. {verdict}"
+    )
+
+
+def _onsets(summary: xr.Dataset) -> str:
+    """How far the best learning rate is from the onset that the search reports."""
+    onset = summary["onset"].sel(bound="estimate")
+    known = onset.notnull().sum("study")
+    with_onset = (known > 0).values
+    if not with_onset.any():
+        return "An onset η_c was found in no problem"
+    ratio = (summary["best_eta"] / onset.median("study")).values[with_onset]
+    return (
+        f"An onset η_c was found in {int(known.sum())} of {onset.size} searches, in {len(ratio)} problems; the best "
+        f"single η of the grid is {np.median(ratio):.2g} [{ratio.min():.2g}, {ratio.max():.2g}] times the median one"
     )

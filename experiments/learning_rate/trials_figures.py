@@ -16,8 +16,8 @@ SHOWN_UP_TO = 4.0
 
 
 def figures_of(summary: xr.Dataset, jobs: Mapping[str, Any]) -> dict[str, Figure]:
-    """Ratios of every rule and problem; and time over η with the learning rates that the search took."""
-    return {"rules": _rules(summary), "picks": _picks(summary)}
+    """Ratios of every rule and problem; time over η with the picks of the search; and what the controller did."""
+    return {"rules": _rules(summary), "picks": _picks(summary), "follower": _follower(summary, jobs)}
 
 
 def _rules(summary: xr.Dataset) -> Figure:
@@ -84,4 +84,23 @@ def _picks(summary: xr.Dataset) -> Figure:
         "dots: the search, one per study (red: judged half, blue: development half; at the top: missed)",
         fontsize="x-small",
     )
+    return figure
+
+
+def _follower(summary: xr.Dataset, jobs: Mapping[str, Any]) -> Figure:
+    """The controller's learning rate over time, both in units of the best of the grid."""
+    figure, (ax,) = panels(1, 1, (7, 4))
+    for half, colour in COLOURS.items():
+        names = summary["case"].values[(summary["half"] == half).values]
+        for place, case in enumerate(names):
+            row, rate = summary.sel(case=case), jobs[case]["edge_follower"]["rate"].median("seed")
+            label = None if place else f"{half} half"
+            time = rate["time"] / float(row["oracle"])
+            ax.plot(time, rate / float(row["best_eta"]), color=colour, alpha=0.6, linewidth=1, label=label)
+    ax.axhline(1, color="black", linewidth=0.8)
+    ax.axvline(1, color="black", linewidth=0.8)
+    ax.set(yscale="log", ylim=(1e-4, 1e2), xlabel="time over that of the best of the grid")
+    ax.set_ylabel("learning rate of the controller,\nover the best single one of the grid")
+    ax.set_title("a controller at the edge: median over studies, one line per problem", fontsize="small")
+    ax.legend(fontsize="small", loc="lower right")
     return figure
