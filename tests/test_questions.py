@@ -108,6 +108,31 @@ def test_the_edge_of_chaos_is_where_it_was_planted_and_its_level_is_told():
     assert several.rows()["fastest η to 70% test accuracy"] == words
 
 
+def test_where_the_tangent_says_the_opposite_of_the_copies_the_copies_decide():
+    """A tangent that grows by 0.3 more than copies puts the onset at the first η; theirs stays at exp(1/4)."""
+    ds, alike = planted(), cj.EdgeOfChaos.of(planted())
+    assert not alike.summary["opposed"].any()
+    assert "opposed" not in repr(alike)
+    edge = cj.EdgeOfChaos.of(ds.assign(growth=ds["growth"] + 0.3 * (ds["time"] > 0)))
+    np.testing.assert_array_equal(edge.summary["opposed"], edge.summary["learning_rate"] < np.exp(0.25))
+    np.testing.assert_allclose(edge.summary["onset"], alike.summary["steepest_onset"])
+    assert float(edge.summary["onset"][0]) == pytest.approx(np.exp(0.25), rel=0.01)
+    np.testing.assert_array_equal(edge.summary["chaotic"], edge.summary["learning_rate"] > np.exp(0.25))
+    np.testing.assert_allclose(edge.summary["gain_speed_up"], alike.summary["gain_speed_up"])
+    rows = edge.rows()
+    assert rows["onset η_c, steepest window of copies above 0.05 nats/step"].startswith("1.28 [")
+    assert rows["onset η_c, tangent's, opposed at 10 of 21 η, above 0.05 nats/step"].startswith("at or below 0.25")
+    assert "chaos is what the copies show" in repr(edge)
+    calm = cj.EdgeOfChaos.of(ds.assign(growth=ds["growth"] * 0))
+    np.testing.assert_array_equal(calm.summary["chaotic"], alike.summary["chaotic"])
+    none = cj.EdgeOfChaos.of(ds.assign(growth=ds["growth"] * np.nan))
+    np.testing.assert_array_equal(none.summary["chaotic"], alike.summary["chaotic"])
+    assert none.rows()["onset η_c, tangent's, which is NaN, above 0.05 nats/step"] == "none found"
+    assert "the tangent is NaN, the copies are not" in repr(none)
+    alone = cj.EdgeOfChaos.of(ds.assign(growth=ds["growth"] + 0.3).isel(seed=[0]))
+    assert not alone.summary["opposed"].any()  # one seed has no interval
+
+
 def test_an_interval_without_width_reaches_to_the_midpoints_of_the_grid():
     edge = cj.EdgeOfChaos.of(planted())
     grid, ratio = edge.summary["learning_rate"].values, 32 ** (1 / 20)

@@ -1,6 +1,6 @@
 """The edge of chaos of a training: where it turns chaotic, where it is fastest, and how much that gains."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,21 +12,11 @@ from matplotlib.figure import Figure
 from chaosjax import plotting, probes, stats
 from chaosjax._checks import check_count
 from chaosjax._problem import Problem
+from chaosjax._questions._edge_summary import COPIES, ONSETS, TANGENT, edge_summary, score_in
 from chaosjax._questions._settings import default_radius
-from chaosjax._questions._stability import stability_of
 from chaosjax._sweep import sweep
 from chaosjax._system import System
 from chaosjax._training import training
-
-ONSETS = {
-    "steepest_tangent": "steepest window",
-    "fit": "straightest window",
-    "whole": "whole run",
-}
-"""The exponents whose onset is reported; the first one defines the chaotic range."""
-
-SCORES = {"test_accuracy": "test accuracy", "test_r2": "test R²"}
-"""What may end the training time, and what it is called."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -38,7 +28,7 @@ class EdgeOfChaos:
             ensemble in its straightest and steepest window, each with its `_tangent`, and `whole`, nats per step), of
             `training_time` (steps) and, if measured, of `stability` (the last sharpness measured over the
             optimizer's threshold, for SGD sharpness · η/2) with the share of living seeds in which it is converged,
-            `stability_converged`; whether it is `chaotic`. For
+            `stability_converged`; whether it is `chaotic`; whether tangent and copies are `opposed` there. For
             all: the interval of `onset` η_c, `best_fastest`, `gain_speed_up`, and what their statistics return beside.
             Attributes: `level` (nats per step), `threshold` and the `score` it is of, `horizon` (steps).
         records: what the sweep recorded.
@@ -52,9 +42,12 @@ class EdgeOfChaos:
         """Average records over seeds at every learning rate; find the onset, the optimum and the speed-up.
 
         The chaotic range begins at the onset η_c of the tangent exponent in the steepest window of the ensemble
-        (`stats.onset` at `level`) and holds the learning rates from there whose mean is above `level`. The studies'
-        fit takes the straightest window instead, which passes over a short transient. The onset of the whole run's
-        exponent has the level 0.
+        (`stats.onset` at `level`) and holds the learning rates from there whose mean is above `level`. Where tangent
+        and ensemble are opposed at some learning rate, their intervals on different sides of `level`, the ensemble's
+        exponent takes the tangent's place: a derivative says what copies do only as long as the step is nearly linear
+        over their distance. Adam's is not where gradients are nearly 0. Where they are 0, its derivative is NaN, and
+        the ensemble's exponent is taken too. The studies' fit takes the straightest window instead, which passes over
+        a short transient. The onset of the whole run's exponent has the level 0.
 
         Args:
             records: a sweep over learning_rate and seed with `distance`, `growth`, one of `SCORES` and, if measured,
@@ -65,39 +58,7 @@ class EdgeOfChaos:
         Raises:
             ValueError: an objection of the statistics, e.g. a run too short for a window of 30 steps.
         """
-        growth, score = stats.first_exponent(records["growth"]), _score_in(records, "records")
-        several = isinstance(threshold, list)
-        ends = xr.DataArray(threshold, {"threshold": threshold}, "threshold") if several else threshold
-        fits = {
-            name: stats.exponential_window(records["distance"], select=select)
-            for name, select in {"fit": "r2", "steepest": "slope"}.items()
-        }
-        cells = {"whole": stats.finite_time_exponents(growth)}
-        for name, fit in fits.items():
-            cells |= {name: fit["exponent"], f"{name}_tangent": stats.tangent_in_windows(growth, fit)}
-        means = {name: stats.mean_interval(values) for name, values in cells.items()}
-        words = {}
-        if "sharpness" in records:
-            at_the_end, converged, label = stability_of(records)
-            means |= {"stability": stats.mean_interval(at_the_end), "stability_converged": converged}
-            words["stability"] = label
-        parts = [stats.training_time(records[score], ends), _prefixed(stats.fastest(records[score], ends), "best")]
-        onsets = {name: stats.onset(cells[name], level=0.0 if name == "whole" else level) for name in ONSETS}
-        parts += [_prefixed(onset, name) for name, onset in onsets.items()]
-        chaos = next(iter(ONSETS))
-        onset = onsets[chaos]["onset"]
-        parts += [_prefixed(stats.speed_up(records[score], onset, ends), "gain")]
-        for name, fit in fits.items():
-            ensemble, tangent = (cells[key].where(fit["kept"]) for key in (name, f"{name}_tangent"))
-            agreed = stats.agreement(ensemble, tangent, pool=("learning_rate",))
-            parts += [_prefixed(agreed, f"{name}_agreement")]
-        plain = [part.drop_attrs(deep=False).reset_coords(drop=True) for part in parts]
-        summary = xr.merge([xr.Dataset(means), *plain]).assign(onset=onset)
-        estimate, mean = (stats.bounds(part)[0] for part in (onset, means[chaos]))
-        summary["chaotic"] = (summary["learning_rate"] >= estimate) & (mean > level)
-        horizon = float(records["time"][-1])
-        summary = summary.assign_attrs(threshold=threshold, score=SCORES[score], level=level, horizon=horizon, **words)
-        return cls(summary, records)
+        return cls(edge_summary(records, threshold, level), records)
 
     def plot(self, title: str = "") -> Figure:
         """Draw exponents, training time and, if measured, sharpness over η (`plotting.edge_of_chaos`)."""
@@ -109,13 +70,8 @@ class EdgeOfChaos:
         An interval of no width is limited by the grid, not by the seeds: it then reaches to the midpoints (in ln η)
         between the grid's neighbours, and ends with "(grid)".
         """
-        summary, found = self.summary, {}
-        for name, label in ONSETS.items():
-            level = 0 if name == "whole" else summary.attrs["level"]
-            onset, censored = summary[f"{name}_onset"], bool(summary[f"{name}_censored"])
-            first = f"at or below {float(stats.bounds(onset)[0]):.3g}, the grid's first value"
-            words = first if censored else _on_grid(onset, summary["learning_rate"].values)
-            found[f"onset η_c, {label} above {level:g} nats/step"] = words
+        summary = self.summary
+        found = self._onsets()
         eta = summary["learning_rate"].values[summary["chaotic"]]
         count = f"{len(eta)} of {summary.sizes['learning_rate']} learning rates"
         found["chaotic η"] = f"{eta[0]:.3g} to {eta[-1]:.3g}, {count}" if len(eta) else "none found"
@@ -130,6 +86,22 @@ class EdgeOfChaos:
             found[f"ensemble − tangent, {label}"] = f"{gap} ({relative})" if compared else "no cell kept"
         return found
 
+    def _onsets(self) -> dict[str, str]:
+        summary = self.summary
+        opposed, grid = int(summary["opposed"].sum()), summary["learning_rate"].values
+        labels = ONSETS
+        if opposed:
+            how = f"opposed at {opposed} of {len(grid)} η" if summary[TANGENT].notnull().any() else "which is NaN"
+            tangents = {TANGENT: f"tangent's, {how},", "whole": "tangent's, whole run"}
+            labels = {COPIES: "steepest window of copies"} | ONSETS | tangents
+        found = {}
+        for name, label in labels.items():
+            level = 0 if name == "whole" else summary.attrs["level"]
+            onset, censored = summary[f"{name}_onset"], bool(summary[f"{name}_censored"])
+            first = f"at or below {float(stats.bounds(onset)[0]):.3g}, the grid's first value"
+            found[f"onset η_c, {label} above {level:g} nats/step"] = first if censored else _on_grid(onset, grid)
+        return found
+
     def __repr__(self) -> str:
         rows = self.rows()
         width = max(map(len, rows))
@@ -140,6 +112,10 @@ class EdgeOfChaos:
         note = f"  [{confidence:.0%} interval over seeds]; kept: R² > 0.9 and exponent > 0.05"
         if any(words.endswith("(grid)") for words in rows.values()):
             note += "; (grid): limited by the grid's spacing"
+        if self.summary["opposed"].any():
+            known = bool(self.summary[TANGENT].notnull().any())
+            why = "says the opposite of the copies, beyond their intervals" if known else "is NaN, the copies are not"
+            note += f"\n  the tangent {why}: chaos is what the copies show"
         return "\n".join([head, *lines, note])
 
 
@@ -163,8 +139,8 @@ def edge_of_chaos(
 
     .. math:: λ(η) = \Big\langle \frac{1}{t_1 - t_0} \sum_{t_0 < t \le t_1} g(t) \Big\rangle_s, \quad λ(η_c) = ℓ
 
-    with g the tangent's growth in the steepest window (t₀, t₁] of perturbed copies, and ℓ the `level`. See
-    `EdgeOfChaos.of` for what is found, and how.
+    with g the tangent's growth in the steepest window (t₀, t₁] of perturbed copies, and ℓ the `level`. Where the copies
+    say the opposite, their own growth decides, and the answer says so. `EdgeOfChaos.of` tells what is found, and how.
 
     Args:
         problem_or_system: a problem, trained by `optimizer`; or a system with the control parameter ``learning_rate``
@@ -193,7 +169,7 @@ def edge_of_chaos(
     """
     steps = check_count("steps", steps, least=30, what="the shortest window of the fit")
     system = _system_of(problem_or_system, optimizer, batch_size)
-    score = _score_in(system.metrics, "problem_or_system")
+    score = score_in(system.metrics, "problem_or_system")
     instruments = {
         score: probes.metric(score),
         "distance": probes.ensemble(radius=default_radius(radius), copies=copies, where=where),
@@ -217,23 +193,6 @@ def _system_of(
     else:
         raise ValueError("optimizer and batch_size belong to a problem; this system has its own, so leave them out")
     return system
-
-
-def _score_in(names: Iterable[Any], argument: str) -> str:
-    """What the training time is read from."""
-    present = [str(name) for name in names]
-    for score in SCORES:
-        if score in present:
-            return score
-    there = ", ".join(present) or "no metrics"
-    raise ValueError(
-        f"{argument}: has {there}, and the training time needs one of {', '.join(SCORES)}; "
-        "for exponents alone use sweep with probes.lyapunov, then stats.onset(..., level=0.05)"
-    )
-
-
-def _prefixed(part: xr.Dataset, prefix: str) -> xr.Dataset:
-    return part.rename({name: f"{prefix}_{name}" for name in part})
 
 
 def _speed_rows(summary: xr.Dataset, goal: str) -> dict[str, str]:
