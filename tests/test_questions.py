@@ -110,7 +110,7 @@ def test_the_edge_of_chaos_is_where_it_was_planted_and_its_level_is_told():
 
 def test_where_the_tangent_says_the_opposite_of_the_copies_the_copies_decide():
     """A tangent that grows by 0.3 more than copies puts the onset at the first η; theirs stays at exp(1/4)."""
-    ds, alike = planted(), cj.EdgeOfChaos.of(planted())
+    ds, alike = planted(3), cj.EdgeOfChaos.of(planted(3))
     assert not alike.summary["opposed"].any()
     assert "opposed" not in repr(alike)
     edge = cj.EdgeOfChaos.of(ds.assign(growth=ds["growth"] + 0.3 * (ds["time"] > 0)))
@@ -123,8 +123,6 @@ def test_where_the_tangent_says_the_opposite_of_the_copies_the_copies_decide():
     assert rows["onset η_c, steepest window of copies above 0.05 nats/step"].startswith("1.28 [")
     assert rows["onset η_c, tangent's, opposed at 10 of 21 η, above 0.05 nats/step"].startswith("at or below 0.25")
     assert "chaos is what the copies show" in repr(edge)
-    calm = cj.EdgeOfChaos.of(ds.assign(growth=ds["growth"] * 0))
-    np.testing.assert_array_equal(calm.summary["chaotic"], alike.summary["chaotic"])
     none = cj.EdgeOfChaos.of(ds.assign(growth=ds["growth"] * np.nan))
     np.testing.assert_array_equal(none.summary["chaotic"], alike.summary["chaotic"])
     assert none.rows()["onset η_c, tangent's, which is NaN, above 0.05 nats/step"] == "none found"
