@@ -183,6 +183,20 @@ def test_a_problem_is_swept_by_the_protocol_of_the_studies(quickly_compiled):
     assert edge.summary.attrs == {**attrs, "stability": "sharpness · η/2"}
 
 
+def test_a_step_that_jumps_has_no_tangent_and_is_judged_by_its_copies(quickly_compiled):
+    rates = [0.01, 0.3]
+    edge = cj.edge_of_chaos(problem(), optimizer=optax.lion, learning_rates=rates, seeds=2, steps=30, progress=False)
+    assert "growth" not in edge.records
+    assert "the tangent is not measured: chaos is what the copies show" in repr(edge)
+    assert edge.rows()["onset η_c, tangent's, not measured, above 0.05 nats/step"] == "none found"
+    slopes = stats.exponential_window(edge.records["distance"], select="slope")["exponent"].mean("seed")
+    np.testing.assert_allclose(edge.summary["steepest"].sel(bound="estimate"), slopes)
+    onset = edge.summary["steepest_onset"]
+    assert edge.summary["onset"].equals(onset.rename("onset"))
+    found = stats.bounds(onset)[0]
+    np.testing.assert_array_equal(edge.summary["chaotic"], (slopes["learning_rate"] >= found) & (slopes > 0.05))
+
+
 def test_the_sharpness_is_the_last_one_measured():
     ds = planted()
     sharpness = (xr.ones_like(ds["test_accuracy"]) / ds["learning_rate"]).where(ds["time"] % 50 == 0)

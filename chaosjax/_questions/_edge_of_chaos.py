@@ -13,7 +13,7 @@ from chaosjax import plotting, probes, stats
 from chaosjax._checks import check_count
 from chaosjax._problem import Problem
 from chaosjax._questions._edge_summary import COPIES, ONSETS, TANGENT, edge_summary, score_in
-from chaosjax._questions._settings import default_radius
+from chaosjax._questions._settings import default_radius, jumps_of
 from chaosjax._sweep import sweep
 from chaosjax._system import System
 from chaosjax._training import training
@@ -30,7 +30,8 @@ class EdgeOfChaos:
             optimizer's threshold, for SGD sharpness · η/2) with the share of living seeds in which it is converged,
             `stability_converged`; whether it is `chaotic`; whether tangent and copies are `opposed` there. For
             all: the interval of `onset` η_c, `best_fastest`, `gain_speed_up`, and what their statistics return beside.
-            Attributes: `level` (nats per step), `threshold` and the `score` it is of, `horizon` (steps).
+            Attributes: `level` (nats per step), `threshold` and the `score` it is of, `horizon` (steps); `tangent`,
+            "not measured", where it was not.
         records: what the sweep recorded.
     """
 
@@ -46,11 +47,11 @@ class EdgeOfChaos:
         and ensemble are opposed at some learning rate, their intervals on different sides of `level`, the ensemble's
         exponent takes the tangent's place: a derivative says what copies do only as long as the step is nearly linear
         over their distance. Adam's is not where gradients are nearly 0. Where they are 0, its derivative is NaN, and
-        the ensemble's exponent is taken too. The studies' fit takes the straightest window instead, which passes over
-        a short transient. The onset of the whole run's exponent has the level 0.
+        the ensemble's exponent is taken too, as where no `growth` was measured. The studies' fit takes the straightest
+        window instead, which passes over a short transient. The onset of the whole run's exponent has the level 0.
 
         Args:
-            records: a sweep over learning_rate and seed with `distance`, `growth`, one of `SCORES` and, if measured,
+            records: a sweep over learning_rate and seed with `distance`, one of `SCORES` and, if measured, `growth` and
                 `sharpness`.
             threshold: test accuracy or R² that ends the training time; several go along a dimension ``threshold``.
             level: exponent above which a window counts as chaotic, nats per step.
@@ -91,7 +92,8 @@ class EdgeOfChaos:
         opposed, grid = int(summary["opposed"].sum()), summary["learning_rate"].values
         labels = ONSETS
         if opposed:
-            how = f"opposed at {opposed} of {len(grid)} η" if summary[TANGENT].notnull().any() else "which is NaN"
+            how = summary.attrs.get("tangent", "which is NaN")
+            how = f"opposed at {opposed} of {len(grid)} η" if summary[TANGENT].notnull().any() else how
             tangents = {TANGENT: f"tangent's, {how},", "whole": "tangent's, whole run"}
             labels = {COPIES: "steepest window of copies"} | ONSETS | tangents
         found = {}
@@ -114,7 +116,8 @@ class EdgeOfChaos:
             note += "; (grid): limited by the grid's spacing"
         if self.summary["opposed"].any():
             known = bool(self.summary[TANGENT].notnull().any())
-            why = "says the opposite of the copies, beyond their intervals" if known else "is NaN, the copies are not"
+            gone = f"is {self.summary.attrs.get('tangent', 'NaN, the copies are not')}"
+            why = "says the opposite of the copies, beyond their intervals" if known else gone
             note += f"\n  the tangent {why}: chaos is what the copies show"
         return "\n".join([head, *lines, note])
 
@@ -140,7 +143,8 @@ def edge_of_chaos(
     .. math:: λ(η) = \Big\langle \frac{1}{t_1 - t_0} \sum_{t_0 < t \le t_1} g(t) \Big\rangle_s, \quad λ(η_c) = ℓ
 
     with g the tangent's growth in the steepest window (t₀, t₁] of perturbed copies, and ℓ the `level`. Where the copies
-    say the opposite, their own growth decides, and the answer says so. `EdgeOfChaos.of` tells what is found, and how.
+    say the opposite, their own growth decides, and the answer says so; also where the step jumps, as Lion's does, and
+    there is no tangent. `EdgeOfChaos.of` tells what is found, and how.
 
     Args:
         problem_or_system: a problem, trained by `optimizer`; or a system with the control parameter ``learning_rate``
@@ -173,8 +177,9 @@ def edge_of_chaos(
     instruments = {
         score: probes.metric(score),
         "distance": probes.ensemble(radius=default_radius(radius), copies=copies, where=where),
-        "growth": probes.lyapunov(),
     }
+    if not jumps_of(system, {"learning_rate": 1.0}):
+        instruments["growth"] = probes.lyapunov()
     if sharpness:
         instruments["sharpness"] = probes.every(steps // 2, probes.preconditioned_sharpness(fallback=True))
     rates = np.geomspace(0.1, 30, 12) if learning_rates is None else np.asarray(learning_rates, float)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from chaosjax import stats
@@ -25,7 +26,9 @@ SCORES = {"test_accuracy": "test accuracy", "test_r2": "test R²"}
 
 def edge_summary(records: xr.Dataset, threshold: float | list[float], level: float) -> xr.Dataset:
     """The summary of `EdgeOfChaos`, by the rules of `EdgeOfChaos.of`."""
-    growth, score = stats.first_exponent(records["growth"]), score_in(records, "records")
+    score = score_in(records, "records")
+    measured = "growth" in records
+    growth = stats.first_exponent(records["growth"]) if measured else records[score] * np.nan
     several = isinstance(threshold, list)
     ends = xr.DataArray(threshold, {"threshold": threshold}, "threshold") if several else threshold
     fits = {
@@ -36,7 +39,7 @@ def edge_summary(records: xr.Dataset, threshold: float | list[float], level: flo
     for name, fit in fits.items():
         cells |= {name: fit["exponent"], f"{name}_tangent": stats.tangent_in_windows(growth, fit)}
     means = {name: stats.mean_interval(values) for name, values in cells.items()}
-    words = {}
+    words = {} if measured else {"tangent": "not measured"}
     if "sharpness" in records:
         at_the_end, converged, label = stability_of(records)
         means |= {"stability": stats.mean_interval(at_the_end), "stability_converged": converged}

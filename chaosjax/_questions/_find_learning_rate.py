@@ -3,15 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import xarray as xr
 
 from chaosjax import probes, stats
 from chaosjax._checks import check_count
-from chaosjax._jumps import jumps
 from chaosjax._problem import Problem
 from chaosjax._questions._found_learning_rate import FoundLearningRate
 from chaosjax._questions._probing import (
@@ -26,9 +23,10 @@ from chaosjax._questions._probing import (
     steps_of,
     trains,
 )
+from chaosjax._questions._settings import jumps_of
 from chaosjax._results import provenance_of
 from chaosjax._sweep import sweep
-from chaosjax._system import System, phase
+from chaosjax._system import System
 from chaosjax._training import training
 
 SCORES = 32
@@ -99,7 +97,7 @@ def find_learning_rate(
         raise ValueError(f"span={span!r} must be two learning rates, 0 < lowest < highest")
     seeds, fixed = check_count("seeds", seeds), {name: [value] for name, value in (theta or {}).items()}
     notes = ["not known: schedules, generalisation, other batch sizes; the rate is for a constant one"]
-    jumping = onset and _jumps(system, {**{name: v[0] for name, v in fixed.items()}, "learning_rate": low})
+    jumping = onset and jumps_of(system, {**{name: v[0] for name, v in fixed.items()}, "learning_rate": low})
     if jumping:
         notes.append(f"no onset: the step jumps ({', '.join(jumping)}), and a tangent does not see that")
     tangent = onset and not jumping
@@ -137,14 +135,6 @@ def _system_of(
     if optimizer is not optax.sgd or batch_size is not None:
         raise ValueError("optimizer and batch_size belong to a problem; this system has its own, so leave them out")
     return given
-
-
-def _jumps(system: System, theta: Mapping[str, float]) -> tuple[str, ...]:
-    key = jax.random.key(0)
-    every = {**{name: value for name, value in (system.theta or {}).items() if value is not None}, **theta}
-    x, noise = system.init(key, every), system.noise(key, jnp.int32(0))
-    u, chart = phase(x)
-    return jumps(lambda u: phase(system.step(chart(u), every, noise))[0], u)
 
 
 def _answer(

@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from chaosjax._checks import check_count
+from chaosjax._jumps import jumps
 from chaosjax._precision import working_dtype
+from chaosjax._system import System, phase
 
 
 def seeds_of(theta: Mapping[str, Any], seeds: int) -> dict[str, Any]:
@@ -29,3 +33,12 @@ def default_radius(radius: float | None) -> float:
     if radius is not None:
         return radius
     return 1e-8 if working_dtype() == np.float64 else 1e-5
+
+
+def jumps_of(system: System, theta: Mapping[str, float]) -> tuple[str, ...]:
+    """Return the operations of the step that jump, which a tangent does not see; defaults of `theta` are filled in."""
+    key = jax.random.key(0)
+    every = {**{name: value for name, value in (system.theta or {}).items() if value is not None}, **theta}
+    x, noise = system.init(key, every), system.noise(key, jnp.int32(0))
+    u, chart = phase(x)
+    return jumps(lambda u: phase(system.step(chart(u), every, noise))[0], u)
