@@ -76,13 +76,13 @@ def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:
             cells = kinds[name].sel(learning_rate=eta)
             logarithm = xr.ufuncs.log(cells.where(cells > 0))
             ax.plot(cells["time"], np.exp(logarithm.mean("seed")), label=label, linewidth=1.5)
-        ax.set_title(f"η = {eta:.3g}; unstable: {_verdict(summary.sel(learning_rate=eta))}", fontsize="small")
+        ax.set_title(f"η = {eta:.3g}; unstable: {_verdict(summary.sel(learning_rate=eta))}")
         ax.set_yscale("log")
         ax.set_xlabel("time t (steps)")
     norm = dataset["distance"].attrs.get("norm", "").upper()
-    axes[0].set_ylabel(f"distance d(t), geometric mean over seeds ({norm})")
-    axes[-1].legend(fontsize="x-small")
-    figure.suptitle(title_of(dataset), fontsize="small")
+    axes[0].set_ylabel(f"distance d(t) ({norm}),\ngeometric mean over seeds")
+    axes[-1].legend()
+    figure.suptitle(title_of(dataset))
     return {"noise": figure}
 
 

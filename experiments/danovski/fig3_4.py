@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
@@ -69,36 +70,41 @@ def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:
 def figure3(dataset: xr.Dataset) -> Figure:
     figure, (left, right) = panels(1, 2, (9, 3.6))
     time = dataset["time"]
-    for line in dataset["distance"].isel(seed=0).transpose("copy", "time"):
+    distance = dataset["distance"].isel(seed=0).transpose("copy", "time")
+    unit = 10.0 ** np.floor(np.log10(float(distance.max())))
+    for line in distance / unit:
         left.plot(time, line, linewidth=0.7)
-    left.set(xlabel="time t (steps)", ylabel="distance d(t) (L1)")
-    left.set_title(f"one initialisation, {dataset.sizes['copy']} perturbations, ε = {REFERENCE:g}", fontsize="small")
+    left.set(xlabel="time t (steps)", ylabel=f"distance d(t) (L1, in units of {unit:.0e})")
+    left.set_title(f"one initialisation, {dataset.sizes['copy']} perturbations, ε = {REFERENCE:g}")
     loss = dataset["loss"].transpose("seed", "time")
     for line in loss:
-        right.plot(time, line, color="tab:grey", linewidth=0.7)
-    right.plot(time, loss[0], color="tab:blue", label="the initialisation on the left")
+        right.plot(time, line, color="C7", linewidth=0.7)
+    right.plot(time, loss[0], color="C0", label="the initialisation on the left")
     right.set(xlabel="time t (steps)", ylabel="training loss (nats)")
-    right.set_title(f"{dataset.sizes['seed']} initialisations", fontsize="small")
-    right.legend(fontsize="x-small")
-    figure.suptitle("Iris, η = 0.01", fontsize="small")
+    right.set_title(f"{dataset.sizes['seed']} initialisations")
+    right.legend()
+    figure.suptitle("Iris, η = 0.01")
     return figure
 
 
 def figure4(relative: xr.DataArray, apart: xr.DataArray) -> Figure:
     figure, (left, right) = panels(1, 2, (9, 3.6))
-    for colour, radius in zip(colours(relative.sizes["radius"]), relative["radius"].values, strict=True):
-        curves = xr.ufuncs.exp(relative.sel(radius=radius).transpose("seed", "time"))
-        left.plot(relative["time"], curves.T, color=colour, linewidth=0.7)
-        left.plot([], [], color=colour, label=f"ε = {radius:g}")
+    ratio, count = xr.ufuncs.exp(relative), relative.sizes["radius"]
+    parted = int(apart.max("radius").argmax("seed"))
+    others = ratio.sel(radius=REFERENCE, method="nearest").drop_isel(seed=parted)
+    left.plot(ratio["time"], others.transpose("time", "seed"), color="0.75", linewidth=0.7)
+    for i, (colour, radius) in enumerate(zip(colours(count), ratio["radius"].values, strict=True)):
+        curve = ratio.sel(radius=radius).isel(seed=parted)  # the wider lie below: equal curves show as one in another
+        left.plot(ratio["time"], curve, color=colour, linewidth=1 + 1.2 * (count - 1 - i), label=f"ε = {radius:g}")
     left.set(xlabel="time t (steps)", ylabel="d(t) / d(0), mean over perturbations")
-    left.set_title("one line per initialisation and radius", fontsize="small")
-    left.legend(fontsize="x-small")
-    right.plot(relative["radius"], apart.transpose("radius", "seed"), "o", color="tab:blue", markersize=3)
+    left.set_title(f"colours: the initialisation whose radii part most\ngrey: the others, ε = {REFERENCE:g}")
+    left.legend()
+    right.plot(relative["radius"], apart.transpose("radius", "seed"), "o", color="C0", markersize=3)
     right.axhline(ALIKE, color="black", linewidth=0.7, linestyle="--", label=f"{ALIKE:g} nats")
     right.set(xscale="log", xlabel="radius ε", ylabel=f"largest gap to ε = {REFERENCE:g} (nats)")
     right.set_yscale("log")
-    right.legend(fontsize="x-small")
-    figure.suptitle("Iris, η = 0.01", fontsize="small")
+    right.legend()
+    figure.suptitle("Iris, η = 0.01")
     return figure
 
 

@@ -45,14 +45,16 @@ def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:
     left.plot([0, end], [0, end], "k--", linewidth=0.7, label="|Δw| = Dw: straight all the way")
     left.plot([0, end], [0, -end], "k--", linewidth=0.7)
     left.set(xlabel="distance travelled Dw", ylabel="displacement Δw")
-    left.legend(fontsize="x-small", loc="upper left")
+    left.legend(loc="upper left")
     figure.colorbar(drawn, ax=left, label="log₁₀ |importance| (nats)")
     right.scatter(np.maximum(importance, 1e-6), np.abs(cells[1]), s=6)
-    right.set(xscale="log", yscale="log", xlabel="|loss change when the weight is 0| (nats; least shown 1e-6)")
+    right.set(
+        xscale="log", yscale="log", xlabel="|loss change without the weight| (nats)\n(at the left: 1e-6 and less)"
+    )
     right.set_ylabel("|Δw|")
     seeds, weights = summary.sizes["seed"], summary.sizes["weight"]
     title = f"Iris, η = 0.01, t = {int(summary['time']):,}: {weights} parameters of {seeds} initialisations"
-    figure.suptitle(title, fontsize="small")
+    figure.suptitle(title)
     return {"fig5": figure}
 
 

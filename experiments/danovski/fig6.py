@@ -4,7 +4,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from chaosjax import stats
-from experiments import Experiment, Finding, beyond, claim, colours, panels
+from experiments import Experiment, Finding, beyond, claim, colours, initialisations, panels
 
 FLAT = 0.1
 """A distance is flat if it never grows by more than this much of itself."""
@@ -38,16 +38,17 @@ def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:
     figure, (ax,) = panels(1, 1, (6, 3.8))
     relative = summary["relative"]
     radii = relative["radius"].values
-    for colour, radius in zip(colours(len(radii)), radii, strict=True):
-        ax.plot(relative["time"], relative.sel(radius=radius).transpose("time", "seed"), color=colour, linewidth=0.7)
-        ax.plot([], [], color=colour, label=f"ε = {radius:g}")
+    for i, (colour, radius) in enumerate(zip(colours(len(radii)), radii, strict=True)):
+        width = 0.8 + 1.4 * (len(radii) - 1 - i)  # the wider lie below: equal curves show as one in another
+        ax.plot(relative["time"], relative.sel(radius=radius).transpose("time", "seed"), color=colour, linewidth=width)
+        ax.plot([], [], color=colour, linewidth=width, label=f"ε = {radius:g}")
+    ax.axhline(1, color="black", linewidth=0.7)
     start = int(relative["time"][0])
-    ax.set(xlabel="time t (steps)", ylabel=f"d(t) / d({start}), mean over perturbations", ylim=(0, None))
-    ax.legend(fontsize="x-small")
+    ax.set(xlabel="time t (steps)", ylabel=f"d(t) / d({start}), mean over perturbations")
+    ax.margins(y=0.3)
+    ax.legend(loc="upper right")
     ax.set_title(
-        f"Iris, η = 0.01, perturbed at t = {start:,}: {dataset.sizes['seed']} initialisations × "
-        f"{dataset.sizes['copy']} perturbations",
-        fontsize="small",
+        f"Iris, η = 0.01, perturbed at t = {start:,}\n{initialisations(dataset)}",
     )
     return {"fig6": figure}
 

@@ -54,14 +54,14 @@ def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:
         typical = xr.ufuncs.exp(xr.ufuncs.log(curves).mean("seed"))
         left.plot(curves["time"], typical, color=colour, label=f"ε = {radius:g}")
     left.set(yscale="log", xlabel="time t (steps)", ylabel="distance d(t) (L1)")
-    left.set_title("thin: one initialisation; thick: their geometric mean", fontsize="small")
-    left.legend(fontsize="x-small")
+    left.set_title("thin: one initialisation; thick: their geometric mean")
+    left.legend()
     local = stats.mean_interval(summary["local"].isel(radius=0))
-    plotting.band(right, local["time"], local, colour="tab:blue", label="tangent, mean over initialisations")
+    plotting.band(right, local["time"], local, colour="C0", label="tangent, mean over initialisations")
     right.axhline(0, color="black", linewidth=0.5)
     right.set(xlabel="time t (steps)", ylabel="local exponent (nats/step)")
-    right.legend(fontsize="x-small")
-    figure.suptitle(f"Iris, η = 1, {initialisations(dataset)}", fontsize="small")
+    right.legend()
+    figure.suptitle(f"Iris, η = 1, {initialisations(dataset)}")
     return {"fig7": figure}
 
 

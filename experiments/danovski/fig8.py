@@ -53,13 +53,13 @@ def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:
     figure, (left, middle, right) = panels(1, 3, (11, 3.6))
     radius, published = summary["radius"], summary.attrs["published"]
     plotting.band(left, radius, summary["filtered"], label="kept cells")
-    plotting.band(left, radius, summary["unfiltered"], colour="tab:grey", label="all cells")
-    plotting.band(left, radius, summary["tangent"], colour="tab:red", label="tangent, windows of the kept cells")
+    plotting.band(left, radius, summary["unfiltered"], colour="C7", label="all cells")
+    plotting.band(left, radius, summary["tangent"], colour="C3", label="tangent, windows of the kept cells")
     given = published["exponent"]
     left.plot([float(key) for key in given], list(given.values()), "kx", label="published, read off")
     left.set(xscale="log", xlabel="radius ε", ylabel="exponent λ (nats/step)")
     left.axhline(0, color="black", linewidth=0.5)
-    left.legend(fontsize="x-small", loc="lower left")
+    left.legend(loc="lower left")
     plotting.band(middle, radius, summary["kept_fraction"], label="ours")
     given = published["kept"]
     middle.plot(
@@ -69,14 +69,14 @@ def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:
         label="published, read off",
     )
     middle.set(xscale="log", xlabel="radius ε", ylabel="fraction kept (R² > 0.9, Λ > 0.05)", ylim=(0, 1))
-    middle.legend(fontsize="x-small")
+    middle.legend()
     bins = np.linspace(0, 1, 41)
     for example in EXAMPLES:
         values = summary["kept_exponent"].sel(radius=example, method="nearest").values
         right.hist(values[np.isfinite(values)], bins, histtype="step", density=True, label=f"ε = {example:g}")
     right.set(xlabel="Λ of one initialisation (nats/step)", ylabel="probability density P(Λ)")
-    right.legend(fontsize="x-small")
-    figure.suptitle(f"Iris, η = 1, {initialisations(dataset)}; bands: 95 %", fontsize="small")
+    right.legend()
+    figure.suptitle(f"Iris, η = 1, {initialisations(dataset)}; bands: 95 %")
     return {"fig8": figure}
 
 

@@ -86,13 +86,15 @@ def figure9(dataset: xr.Dataset) -> Figure:
     figure, axes = panels(shown, 2, (10, 1.5 * shown + 0.6), sharex=True)
     for seed, (left, right) in enumerate(axes.reshape(shown, 2)):
         cell = dataset.isel(seed=seed)
-        left.plot(cell["time"], cell["loss"], linewidth=0.3)
+        left.plot(cell["time"], cell["loss"], ".", markersize=2, markeredgewidth=0, rasterized=True)
         left.set_ylabel("loss (nats)")
-        right.plot(cell["time"], cell["norms_params"], linewidth=0.5, color="tab:purple")
+        right.plot(
+            cell["time"], cell["norms_params"], ".", markersize=2, markeredgewidth=0, color="C4", rasterized=True
+        )
         right.set_ylabel("‖w‖₂")
     for ax in axes[-2:]:
         ax.set_xlabel("time t (steps)")
-    figure.suptitle(f"Iris, η = 5: loss and norm of the weights, {shown} initialisations", fontsize="small")
+    figure.suptitle(f"Iris, η = 5: loss and norm of the weights at each step, {shown} initialisations")
     return figure
 
 
@@ -105,13 +107,13 @@ def figure10(memory: xr.DataArray, segment: int) -> Figure:
     lag = np.arange(1, memory.sizes["lag"])
     for seed, ax in zip(chosen, axes, strict=True):
         ends = low.isel(seed=seed), high.isel(seed=seed)
-        ax.fill_between(lag, *ends, color="tab:grey", alpha=0.4, label="95 % of shuffles")
+        ax.fill_between(lag, *ends, color="C7", alpha=0.4, label="95 % of shuffles")
         ax.plot(lag, value.isel(seed=seed), ".-", markersize=3, linewidth=0.7)
         ax.set(xlabel="lag (steps)", ylim=(-1.05, 1.05), title=f"initialisation {seed}")
     axes[0].set_ylabel("autocorrelation of the loss")
-    axes[0].legend(fontsize="x-small")
+    axes[0].legend()
     title = f"Iris, η = 5, the last {segment:,} steps: the initialisations with least memory, and with most"
-    figure.suptitle(title, fontsize="small")
+    figure.suptitle(title)
     return figure
 
 
@@ -127,13 +129,13 @@ def figure12(weights: xr.DataArray, moving: xr.DataArray) -> Figure:
     time = many["window"].values
     extent = (time[0] - WINDOW / 2, time[-1] + WINDOW / 2, shade.shape[0] - 0.5, -0.5)
     image = left.imshow(shade, aspect="auto", extent=extent, vmin=-6, vmax=0, interpolation="nearest")
-    left.set(xlabel="time t (steps)", ylabel="weight", title=f"initialisation {seed}: all weights")
+    left.set(xlabel="time t (steps)", ylabel="index of the weight", title=f"initialisation {seed}: all weights")
     figure.colorbar(image, ax=left, label=f"log₁₀ mean |Δw| per step, {WINDOW} steps")
     for weight in chosen:
         right.plot(weights["time"], weights.isel(seed=seed, weight=weight), linewidth=0.5, label=f"weight {weight}")
-    right.set(xlabel="time t (steps)", ylabel="weight")
-    right.legend(fontsize="x-small")
-    figure.suptitle("Iris, η = 5", fontsize="small")
+    right.set(xlabel="time t (steps)", ylabel="value of the weight", title="three that switch")
+    right.legend()
+    figure.suptitle("Iris, η = 5")
     return figure
 
 

@@ -19,8 +19,7 @@ def figure(dataset: xr.Dataset, runs: xr.Dataset, beside: xr.Dataset, diagram: x
     lifetimes(axes[1, 1], runs)
     figure.suptitle(
         f"Iris, 4–10(sigmoid)–3, {dataset.sizes['seed']} initialisations × {int(dataset['time'][-1]):,} steps; "
-        "η_eff = η (1 + units stuck at 1)",
-        fontsize="small",
+        "η_eff = η (1 + units stuck at 1)"
     )
     return figure
 
@@ -38,15 +37,13 @@ def one_run(ax: Axes, dataset: xr.Dataset, runs: xr.Dataset, eta: float) -> None
     for n in np.flatnonzero(ours["cell"].values == cell):
         phase = ours.isel(phase=n)
         first, last = (float(losses["time"][int(phase[end])]) for end in ("first", "last"))
-        colour = "tab:red" if phase["chaotic"] else "tab:blue"
+        colour = "C3" if phase["chaotic"] else "C0"
         ax.axvspan(first, last, color=colour, alpha=0.2, linewidth=0)
         word = "chaos" if phase["chaotic"] else "fixed" if phase["period"] == 1 else "cycle"
-        ax.text((first + last) / 2, 0.99, f"{float(phase['eta_eff']):g}\n{word}", va="top", ha="center",
-                fontsize="x-small", transform=ax.get_xaxis_transform())  # fmt: skip
+        ax.text((first + last) / 2, 0.99, f"η_eff {float(phase['eta_eff']):g}\n{word}", va="top", ha="center",
+                transform=ax.get_xaxis_transform())  # fmt: skip
     ax.set(xlabel="time t (steps)", ylabel="loss (nats)", ylim=(0, float(losses[SETTLE // 10 :].max()) * 1.25))
-    ax.set_title(
-        f"η = {eta:g}, seed {int(losses['seed'])}; shaded: all units constant, at this η_eff", fontsize="small"
-    )
+    ax.set_title(f"η = {eta:g}, seed {int(losses['seed'])}; shaded: all hidden units constant")
 
 
 def bifurcation(ax: Axes, runs: xr.Dataset, diagram: xr.DataArray) -> None:
@@ -60,16 +57,16 @@ def bifurcation(ax: Axes, runs: xr.Dataset, diagram: xr.DataArray) -> None:
     ax.axhline(0, color="black", linewidth=0.5)
     ax.set(xlabel="effective learning rate η_eff", ylabel="leading exponent λ (nats/step)")
     ax.set(xlim=(2.5, 32.5), ylim=(-0.9, 0.6))
-    ax.legend(fontsize="x-small", loc="upper right")
-    ax.set_title("The network's λ is the reduced map's, or 0 of its neutral directions", fontsize="small")
+    ax.legend(loc="upper right")
+    ax.set_title("The network's λ is the reduced map's, or 0")
 
 
 def side_by_side(ax: Axes, beside: xr.Dataset) -> None:
     """The loss of a chaotic and of the slowest quiet cell, beside the reduced map's."""
     leading = beside["reduced"].isel(exponent=0)
     quiet = leading.where(leading < 0)
-    chosen = [(leading, "tab:red", "chaos")] if (leading > 0).any() else []
-    chosen += [(quiet, "tab:blue", "cycle")] if quiet.notnull().any() else []
+    chosen = [(leading, "C3", "chaos")] if (leading > 0).any() else []
+    chosen += [(quiet, "C0", "cycle")] if quiet.notnull().any() else []
     for ranking, colour, word in chosen:
         cell = beside.isel(cell=int(ranking.argmax("cell")), time=slice(0, 101))
         label = f"network, {word} at η_eff = {float(cell['eta_eff']):g}, seed {int(cell['seed'])}"
@@ -78,8 +75,8 @@ def side_by_side(ax: Axes, beside: xr.Dataset) -> None:
     ax.plot([], [], "k.", label="reduced map from the same logits")
     ax.set(xlabel="steps since the common state", ylabel="loss (nats)")
     ax.set_ylim(0, ax.get_ylim()[1] * 1.35)
-    ax.legend(fontsize="x-small", loc="upper right")
-    ax.set_title("A hundred steps from the same state", fontsize="small")
+    ax.legend(loc="upper right")
+    ax.set_title("A hundred steps from the same state")
 
 
 def lifetimes(ax: Axes, runs: xr.Dataset) -> None:
@@ -88,8 +85,13 @@ def lifetimes(ax: Axes, runs: xr.Dataset) -> None:
         group = runs.isel(phase=runs["ended"].values == ended)
         ax.plot(group["steps"], group["lifetime"], marker, markersize=4, alpha=0.6, linestyle="", label=label)
     ends = np.array([SHORTEST, 1.2 * float(runs["steps"].max())])
-    ax.plot(ends, ends, "k-", linewidth=0.8)
-    ax.set(xscale="log", yscale="log", xlabel="length of the phase (steps)", ylabel="expected from its steps 50–150")
+    ax.plot(ends, ends, "k-", linewidth=0.8, label="equal")
+    ax.set(
+        xscale="log",
+        yscale="log",
+        xlabel="length of the phase (steps)",
+        ylabel="expected length (steps),\nfrom the phase's steps 50–150",
+    )
     ax.set_ylim(SHORTEST / 2, 1e8)
-    ax.legend(fontsize="x-small", loc="upper left")
-    ax.set_title("A phase ends when a unit comes unstuck: 1/a is linear in t", fontsize="small")
+    ax.legend(loc="upper left")
+    ax.set_title("A phase ends when a unit comes unstuck")

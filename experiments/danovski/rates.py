@@ -6,7 +6,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from chaosjax import plotting, stats
-from experiments import Experiment, Finding, beyond, initialisations, markdown, panels
+from experiments import Experiment, Finding, beyond, initialisations, legend_above, markdown, panels
 
 ENOUGH = 5
 """Kept cells below which their mean is not drawn."""
@@ -73,20 +73,20 @@ def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:
     figure, axes = panels(1, 3, (10, 3.6), sharex=True)
     (left, middle, right), eta = axes, summary["learning_rate"]
     enough = stats.bounds(summary["kept_fraction"])[0] * dataset.sizes["seed"] >= ENOUGH
-    label = f"kept cells, where there are {ENOUGH}"
+    label = f"kept cells, if {ENOUGH} or more"
     plotting.band(left, eta, summary["filtered"].where(enough), label=label)
-    plotting.band(left, eta, summary["unfiltered"], colour="tab:grey", label="all cells")
-    plotting.band(left, eta, summary["tangent"], colour="tab:red", label="tangent, same windows, all cells")
+    plotting.band(left, eta, summary["unfiltered"], colour="C7", label="all cells")
+    plotting.band(left, eta, summary["tangent"], colour="C3", label="tangent, same windows")
     left.axhline(0, color="black", linewidth=0.5)
     left.set(ylabel="exponent λ (nats/step)", xscale="log")
-    left.legend(fontsize="x-small")
+    legend_above(left)
     plotting.band(middle, eta, summary["kept_fraction"])
     middle.set(ylabel="fraction kept (R² > 0.9, Λ > 0.05)", ylim=(0, 1))
-    plotting.band(right, eta, summary["drop"], colour="tab:green")
+    plotting.band(right, eta, summary["drop"], colour="C2")
     right.set(ylabel="median drop of the loss, ln L(0)/L(T)")
     for ax in axes:
         ax.set_xlabel("learning rate η")
-    figure.suptitle(f"Iris, ε = 1e-08, {initialisations(dataset)}; bands: 95 %", fontsize="small")
+    figure.suptitle(f"Iris, ε = 1e-08, {initialisations(dataset)}; bands: 95 %")
     return {"rates": figure}
 
 

@@ -9,17 +9,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from chaosjax import plotting, provenance_of, stats
-from experiments import Experiment, Finding, beyond, markdown, panels, title_of
+from experiments import Experiment, Finding, beyond, legend_above, markdown, panels, title_of
 
 SATURATION = 0.1
 """Share of its largest value at which a distance is no longer small."""
 
 RULES = {
-    "filtered": ("best R², kept cells (R² > 0.9, Λ > 0.05)", "tab:blue", "-"),
-    "unfiltered": ("best R², all cells", "tab:cyan", "-"),
-    "tangent": ("tangent, windows of the best R²", "tab:cyan", ":"),
-    "steepest": ("steepest window, all cells", "tab:red", "-"),
-    "steepest_tangent": ("tangent, windows of the steepest", "tab:red", ":"),
+    "filtered": ("straightest window, kept cells (R² > 0.9, Λ > 0.05)", "C0", "-"),
+    "unfiltered": ("straightest window, all cells", "C5", "-"),
+    "tangent": ("tangent, straightest window", "C5", ":"),
+    "steepest": ("steepest window, all cells", "C3", "-"),
+    "steepest_tangent": ("tangent, steepest window", "C3", ":"),
     "whole": ("tangent, whole run", "0.35", "-"),
 }
 """Label, colour and line of each fitting rule."""
@@ -91,8 +91,8 @@ def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:
     right.axhline(0, color="black", linewidth=0.6)
     right.axhline(level, color="black", linewidth=0.6, linestyle="--")
     right.set(xscale="log", xlabel="learning rate η", ylabel="exponent λ (nats/step)")
-    right.legend(fontsize="x-small", loc="upper left", title=f"dashed: {level:g}", title_fontsize=7)
-    figure.suptitle(f"{title_of(dataset)}; bands: 95 %", fontsize="small")
+    legend_above(right, 0.7, title=f"dashed: {level:g}")
+    figure.suptitle(f"{title_of(dataset)}; bands: 95 %")
     return {"s2": figure}
 
 
@@ -111,7 +111,7 @@ def _distances(ax: Axes, dataset: xr.Dataset) -> None:
     ax.set(yscale="log", xlabel="time t (steps)", ylabel="distance d(t) to the unperturbed run (L1)")
     ax.set_ylim(top=top)
     place = {"loc": "lower right", "bbox_to_anchor": (1, 0.07)}
-    ax.legend(fontsize="x-small", ncols=2, title="dashed: the tangent's", title_fontsize=7, **place)
+    ax.legend(ncols=2, title="dashed: the tangent's", **place)
 
 
 report = Experiment(summarise, figures, findings, words)

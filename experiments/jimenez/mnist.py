@@ -13,13 +13,13 @@ from experiments.jimenez import mnist_figures as draw
 
 RULES = {
     "steepest": "steepest window",
-    "steepest_tangent": "tangent, windows of the steepest",
-    "kept": "best R², kept cells (R² > 0.9, Λ > 0.05)",
+    "steepest_tangent": "tangent, steepest window",
+    "kept": "straightest window, kept cells (R² > 0.9, Λ > 0.05)",
     "kept_tangent": "tangent, windows of the kept cells",
-    "short": "best R² of 10 to 30 steps, kept cells",
-    "short_tangent": "tangent, windows of those",
-    "fit": "best R², all cells",
-    "fit_tangent": "tangent, windows of the best R²",
+    "short": "straightest window of 10 to 30 steps, kept cells",
+    "short_tangent": "tangent, windows of 10 to 30 steps",
+    "fit": "straightest window, all cells",
+    "fit_tangent": "tangent, straightest window",
     "whole": "tangent, whole run",
 }
 """Every fitting rule that is reported. The studies' own is not published; λ_nMLE is taken by the first."""

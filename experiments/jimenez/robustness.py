@@ -14,7 +14,7 @@ from chaosjax import provenance_of, stats
 from experiments import Experiment, Finding, beyond, claim, markdown, panels
 
 YES, NO, UNDECIDED = "yes", "no", "undecided"
-COLOURS = {YES: "tab:red", NO: "tab:blue", UNDECIDED: "0.5"}
+COLOURS = {YES: "C3", NO: "C0", UNDECIDED: "0.5"}
 
 
 def summarise(
@@ -143,7 +143,7 @@ def figures(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str
     right.axvline(1, color="black", linewidth=0.8)
     right.set(xscale="log", xlabel="speed-up over the best η below η_c")
     labels = zip(summary.attrs["labels"], summary["threshold"].values, strict=True)
-    left.set_yticks(at, [f"{label} ({threshold:.2f})" for label, threshold in labels], fontsize="small")
+    left.set_yticks(at, [f"{label} ({threshold:.2f})" for label, threshold in labels])
     left.set_ylim(count - 0.5, -0.5)
     for ax in (left, right):
         ax.xaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}", minor_formatter=NullFormatter())
@@ -154,9 +154,9 @@ def figures(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str
         Line2D([], [], color=colour, marker="o", label=f"fastest η; λ > {level:g} there: {answer}")
         for answer, colour in COLOURS.items()
     ]
-    figure.legend(handles=marks, loc="outside lower center", ncols=4, fontsize="small")
+    figure.legend(handles=marks, loc="outside lower center", ncols=4)
     title = f"training time to {share:.0%} of the best mean test accuracy of any η of the case (in brackets)"
-    figure.suptitle(f"{title}; {_seeds(summary)} seeds, 95 % intervals", fontsize="small")
+    figure.suptitle(f"{title}; {_seeds(summary)} seeds, 95 % intervals")
     return {"robustness": figure}
 
 
