@@ -134,7 +134,7 @@ def figure12(weights: xr.DataArray, moving: xr.DataArray) -> Figure:
     for weight in chosen:
         right.plot(weights["time"], weights.isel(seed=seed, weight=weight), linewidth=0.5, label=f"weight {weight}")
     right.set(xlabel="time t (steps)", ylabel="value of the weight", title="three that switch")
-    right.legend()
+    right.legend(loc="lower left")
     figure.suptitle("Iris, η = 5")
     return figure
 

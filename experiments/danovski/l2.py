@@ -59,17 +59,17 @@ def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:
             ax.plot(distance["time"], typical, color=colour, label=f"weight decay {decay:g}")
         ax.set(yscale="log", xlabel="time t (steps)", title=f"η = {eta:g}")
     rows[0][0].set_ylabel("distance d(t) (L1), geometric mean")
-    rows[0][0].legend()
+    figure.legend(*rows[0][0].get_legend_handles_labels(), loc="outside right upper")
     for ax, eta in zip(rows[1], etas, strict=True):
         part = summary.sel(learning_rate=eta)
         where = np.arange(len(decays))
         plotting.band(ax, where, part["unfiltered"], label=f"ensemble, straightest window of {fitted} steps")
         plotting.band(ax, where, part["late"], colour="C3", label="tangent, later half of the run")
         ax.axhline(0, color="black", linewidth=0.5)
-        ax.set_xticks(where, [f"{decay:g}" for decay in decays])
+        ax.set_xticks(where, [f"{decay:g}" for decay in decays], rotation=30)
         ax.set_xlabel("weight decay")
     rows[1][0].set_ylabel("exponent (nats/step)")
-    rows[1][0].legend()
+    figure.legend(*rows[1][0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     figure.suptitle(f"Iris, ε = 1e-08, {initialisations(dataset)}")
     return {"l2": figure}
 

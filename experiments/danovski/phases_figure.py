@@ -8,6 +8,9 @@ from matplotlib.figure import Figure
 from experiments.danovski.beside import SETTLE
 from experiments.danovski.units import SHORTEST
 
+NARROW = 0.15
+"""Share of the run below which a phase has no room for words; its colour tells."""
+
 
 def figure(dataset: xr.Dataset, runs: xr.Dataset, beside: xr.Dataset, diagram: xr.DataArray, eta: float) -> Figure:
     """One run, the bifurcation diagram, the reduced map beside the network step by step, and how long phases last."""
@@ -40,8 +43,9 @@ def one_run(ax: Axes, dataset: xr.Dataset, runs: xr.Dataset, eta: float) -> None
         colour = "C3" if phase["chaotic"] else "C0"
         ax.axvspan(first, last, color=colour, alpha=0.2, linewidth=0)
         word = "chaos" if phase["chaotic"] else "fixed" if phase["period"] == 1 else "cycle"
-        ax.text((first + last) / 2, 0.99, f"η_eff {float(phase['eta_eff']):g}\n{word}", va="top", ha="center",
-                transform=ax.get_xaxis_transform())  # fmt: skip
+        if last - first > NARROW * float(losses["time"][-1]):
+            ax.text((first + last) / 2, 0.99, f"η_eff {float(phase['eta_eff']):g}\n{word}", va="top", ha="center",
+                    transform=ax.get_xaxis_transform())  # fmt: skip
     ax.set(xlabel="time t (steps)", ylabel="loss (nats)", ylim=(0, float(losses[SETTLE // 10 :].max()) * 1.25))
     ax.set_title(f"η = {eta:g}, seed {int(losses['seed'])}; shaded: all hidden units constant")
 
@@ -56,7 +60,7 @@ def bifurcation(ax: Axes, runs: xr.Dataset, diagram: xr.DataArray) -> None:
         ax.plot(group["eta_eff"], group["exponents"][:, 0], "o", color=f"C{i}", markersize=4, alpha=0.6, label=label)
     ax.axhline(0, color="black", linewidth=0.5)
     ax.set(xlabel="effective learning rate η_eff", ylabel="leading exponent λ (nats/step)")
-    ax.set(xlim=(2.5, 32.5), ylim=(-0.9, 0.6))
+    ax.set(xlim=(2.5, 32.5), ylim=(-0.9, 1.7))
     ax.legend(loc="upper right")
     ax.set_title("The network's λ is the reduced map's, or 0")
 
@@ -92,6 +96,6 @@ def lifetimes(ax: Axes, runs: xr.Dataset) -> None:
         xlabel="length of the phase (steps)",
         ylabel="expected length (steps),\nfrom the phase's steps 50–150",
     )
-    ax.set_ylim(SHORTEST / 2, 1e8)
+    ax.set_ylim(SHORTEST / 2, 1e11)
     ax.legend(loc="upper left")
     ax.set_title("A phase ends when a unit comes unstuck")
