@@ -21,13 +21,21 @@ SECTIONS: dict[str, list[str]] = {
     "Instruments": ["instruments.md", "curvature.md"],
     "Gallery": ["examples/README.md", "explorer.md"],
     "API": ["api/chaosjax.md", "api/*.md"],
-    "Evidence": ["validation.md", "reproduction.md", "benchmarks.md"],
+    "Evidence": [
+        "validation.md",
+        "reproduction.md",
+        "questions.md",
+        "curvature_experiments.md",
+        "learning_rate.md",
+        "benchmarks.md",
+        "scaling.md",
+    ],
     "Project": ["contributing.md", "dependencies.md"],
 }
 """The tabs, each a list of patterns in its order."""
 
-FALLBACK = {"curvature": "Instruments", "": "Guide"}
-"""The tab of a page that no pattern names, by the beginning of its name."""
+FALLBACK = "Guide"
+"""The tab of a page that no pattern names."""
 
 TUTORIALS = [
     "index",
@@ -60,9 +68,7 @@ def navigation(pages: list[str]) -> list[dict[str, Any]]:
             found = _matching(left, pattern)
             tabs[tab] += found
             left = [page for page in left if page not in found]
-    for page in left:
-        tab = next(tab for beginning, tab in FALLBACK.items() if page.startswith(beginning))
-        tabs[tab].append(page)
+    tabs[FALLBACK] += left
     return [{tab: found[0] if len(found) == 1 else found} for tab, found in tabs.items() if found]
 
 
