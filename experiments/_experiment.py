@@ -85,8 +85,8 @@ class Experiment(NamedTuple):
             _show(folder, self.table(summary, loaded))
 
     def text(self, summary: xr.Dataset, records: Records) -> str:
-        """The text beside the module of `summarise`, filled in; empty if there is none."""
-        path, words = Path(inspect.getfile(self.summarise)).with_suffix(".md"), self.words(summary, records)
+        """The text beside the module of `findings`, filled in; empty if there is none."""
+        path, words = Path(inspect.getfile(self.findings or self.summarise)).with_suffix(".md"), self.words(summary, records)
         return "" if words is None or not path.exists() else path.read_text().strip().format(**words)
 
 
