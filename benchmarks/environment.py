@@ -26,5 +26,5 @@ def bench_python() -> Path | None:
 
 
 def _has_torch(python: Path) -> bool:
-    test = [str(python), "-c", "import numpy, torch"]
+    test = [str(python), "-c", "import numpy, torch, lyapax, nolds"]
     return python.exists() and not subprocess.run(test, capture_output=True).returncode

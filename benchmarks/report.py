@@ -59,7 +59,8 @@ def page(results: dict) -> str:
 
 
 def tables(results: dict) -> list[Table]:
-    return [_iris(results), _main_job(results), _machine(results)]
+    beside = [_beside(results)] if "beside" in results else []
+    return [_iris(results), _main_job(results), *beside, _machine(results)]
 
 
 def _iris(results: dict) -> Table:
@@ -124,6 +125,35 @@ def _main_job(results: dict) -> Table:
     )
     columns = ("Main job", "cell-steps/s", "cost", "compilation, s", "peak memory, MiB")
     return Table("The main job, probe by probe", columns, rows, note)
+
+
+def _beside(results: dict) -> Table:
+    rows = []
+    for row in results["beside"]:
+        ours, theirs = (row["rates"][side] for side in ("chaosjax", row["peer"]))
+        ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+        compiled = [row["compile_seconds"][side] for side in ("chaosjax", row["peer"])]
+        here, there = (row["values"][side] for side in ("chaosjax", row["peer"]))
+        apart = [abs(a - b) / max(abs(b), 1e-300) for a, b in zip(here, there, strict=True)]
+        rows.append(
+            (
+                row["title"],
+                row["peer"],
+                f"{median(ours):,.3g} {row['unit']}",
+                f"{median(theirs):,.3g}",
+                _spread(ratios, 2),
+                row["aim"],
+                " / ".join(f"{seconds:.1f}" for seconds in compiled),
+                f"{max(apart):.0e}" if apart else "",
+            )
+        )
+    note = (
+        "Both sides compute the same thing from the same data and weights, in float64 where nothing else is said; the "
+        "last column is the largest relative difference of their results: losses, or exponents (of frames that begin "
+        "at random). Compilation is the first call's, ours / the peer's, beside the rates."
+    )
+    columns = ("Longer work", "peer", "chaosjax", "the peer", "ratio", "aim", "compilation, s", "difference")
+    return Table("Beside other packages", columns, rows, note)
 
 
 def _machine(results: dict) -> Table:

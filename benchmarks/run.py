@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from beside import BESIDE
 from environment import ROOT, bench_python
 from report import median, page, show
 from worker import worker
@@ -34,9 +35,10 @@ class Sizes(NamedTuple):
     matrix: int = 2048
     accelerator_matrix: int = 8192
     vector: int = 2**26
+    beside_rounds: int = 3
 
 
-QUICK = Sizes(1, 12, 2, 4, 2, 1, 4, 1, 2, 64, 64, 2**12)
+QUICK = Sizes(1, 12, 2, 4, 2, 1, 4, 1, 2, 64, 64, 2**12, 1)
 
 
 def main() -> None:
@@ -55,6 +57,8 @@ def main() -> None:
     torch_python = None if given.no_peers else bench_python()
     results["iris"] = iris(sizes, torch_python)
     results["main_job"] = main_job(sizes, ("bare", *given.probes))
+    if torch_python is not None:
+        results["beside"] = beside(torch_python, sizes.beside_rounds, toy=given.quick)
     results["machine"] = machine(sizes)
     show(results)
     outputs = (ROOT / "docs/benchmarks.md", ROOT / "benchmarks/results.json")
@@ -128,6 +132,29 @@ def main_job(sizes: Sizes, probes: Sequence[str]) -> dict:
         }
         for probe, entries in rounds.items()
     }
+
+
+def beside(peers_python: Path, rounds: int, toy: bool) -> list[dict]:
+    """Every task of `BESIDE` on both sides, in alternation."""
+    found = []
+    for row in BESIDE:
+        options = row.toy if toy else row.options
+        with worker("instruments_side.py") as ours, worker("instruments_peers.py", peers_python) as peers:
+            sides = {"chaosjax": lambda: ours(row.task, **options), row.peer: lambda: peers(row.task, **options)}  # noqa: B023
+            both = _rounds(sides, rounds, row.title)
+        found.append(
+            {
+                "title": row.title,
+                "peer": row.peer,
+                "unit": row.unit,
+                "aim": row.aim,
+                "options": options,
+                "rates": {side: [entry["rate"] for entry in entries] for side, entries in both.items()},
+                "compile_seconds": {side: entries[0]["compile_seconds"] for side, entries in both.items()},
+                "values": {side: entries[0]["values"] for side, entries in both.items()},
+            }
+        )
+    return found
 
 
 def machine(sizes: Sizes) -> dict:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +29,12 @@ def test_all_sides_end_at_the_same_losses(toy_run):
 def test_every_figure_is_recorded(toy_run):
     results, _ = toy_run
     rounds = results["sizes"]["rounds"]
-    assert {"started", "load_before", "sizes", "iris", "main_job", "machine"} == set(results)
+    assert {"started", "load_before", "sizes", "iris", "main_job", "machine"} == set(results) - {"beside"}
+    for row in results.get("beside", []):  # where the peers are installed
+        assert all(len(rates) == rounds and min(rates) > 0 for rates in row["rates"].values())
+        if row["title"].startswith(("one network", "LeNet")):
+            ours, theirs = row["values"].values()
+            np.testing.assert_allclose(ours, theirs, rtol=1e-9)
     assert {"chaosjax", "chaosjax, cells of copies", "JAX vmap"} <= set(results["iris"]["rates"])
     assert all(len(rates) == rounds and min(rates) > 0 for rates in results["iris"]["rates"].values())
     assert {"bare", "loss"} == set(results["main_job"])
