@@ -38,8 +38,8 @@ bounds:  ## core tests with the lowest versions allowed and with the newest that
 	.venv-lowest/bin/python -m pytest -m "not long" $(CORE) $(ARGS)
 	.venv-newest/bin/python -m pytest -m "not long" $(CORE) $(ARGS)
 
-bench: $(RUN)  ## throughput, side by side with PyTorch; ARGS=--quick
-	$(BIN)/python benchmarks/run.py $(ARGS)
+bench: $(RUN)  ## throughput, side by side with peers; ARGS=--quick; SCALING=1: how cost grows
+	$(BIN)/python benchmarks/$(if $(SCALING),growth,run).py $(ARGS)
 
 scaling: $(RUN)  ## what accelerators and clusters allow, counted: docs/scaling.md
 	$(BIN)/python benchmarks/scaling.py $(ARGS)
