@@ -47,9 +47,9 @@ def test_the_cost_is_what_was_run_and_stays_within_the_budget(found):
     counts = [records.sizes["learning_rate"] * 2 for records in found.rounds]
     assert found.cost == sum(n * s for n, s in zip(counts, steps, strict=True)) + counts[1] * steps[1]
     assert 0.95 * 900 < found.cost <= 900
-    assert steps[2] == steps[3] > steps[1] > steps[0]
+    assert steps[4] == steps[2] == steps[3] > steps[1] > steps[0]
     seeds = [set(records["seed"].values.tolist()) for records in found.rounds]
-    assert seeds == [{0, 1}, {2, 3}, {4, 5}, {4, 5}]
+    assert seeds == [{0, 1}, {2, 3}, {4, 5}, {4, 5}, {4, 5}]
 
 
 def test_it_is_told_in_plain_words_and_drawn(found):
@@ -127,15 +127,16 @@ def levels(values, rates=(1.0, 2.0, 4.0, 8.0)):
 def test_the_rates_of_a_round_lie_where_the_last_one_sends_them():
     span = (1e-3, 1e3)
     np.testing.assert_allclose(rates_of(0, None, span), np.geomspace(1e-3, 1e3, 7))
-    np.testing.assert_allclose(rates_of(1, levels([3, 1, 2, 4]), span), [0.5, 1, 2, 4, 8])
+    np.testing.assert_allclose(rates_of(1, levels([3, 1, 2, 4]), span), 2 * 10 ** np.array([-0.5, 0, 0.5, 1, 1.5]))
     np.testing.assert_allclose(rates_of(2, levels([3, 1, 2, 4]), span), [1.25, 2, 3.2])
     three = (1.0, 1.6, 2.56)
     np.testing.assert_allclose(rates_of(3, levels([3, 1, 2], three), span), 1.6 * np.array([1.6**-0.5, 1.6**0.5]))
     np.testing.assert_allclose(rates_of(3, levels([3, 2, 1], three), span), [2.56 * 1.6, 2.56 * 1.6**2])
     np.testing.assert_allclose(rates_of(3, levels([1, 2, 3], three), span), [1.6**-2, 1.6**-1])
-    np.testing.assert_allclose(rates_of(1, levels([1, 2, 3, 4]), (1.0, 10.0)), [1, 2, 4])
-    spent = [n * s for n, s in zip((15, 5, 3, 2), steps_of(2000, (1e-7, 1e7), 1, True), strict=True)]
-    np.testing.assert_allclose(np.array(spent) * [1, 2, 1, 1], [2000 * each.share for each in ROUNDS], rtol=0.05)
+    np.testing.assert_allclose(rates_of(4, levels([3, 2, 1, 4]), span), [8**0.5, 32**0.5])
+    np.testing.assert_allclose(rates_of(1, levels([1, 2, 3, 4]), (1.0, 10.0)), [1, 10**0.5, 10])
+    spent = [n * s for n, s in zip((15, 5, 3, 2, 2), steps_of(2000, (1e-7, 1e7), 1, True), strict=True)]
+    np.testing.assert_allclose(np.array(spent) * [1, 2, 1, 1, 1], [2000 * each.share for each in ROUNDS], rtol=0.05)
 
 
 def test_the_interval_holds_what_takes_at_most_a_tenth_longer():

@@ -153,6 +153,8 @@ def test_times_ratios_and_verdicts_follow_the_rule_of_algoperf():
     ratio = summary["ratio"].sel(rule=[FINDER, "default", "cdat", "fastai valley"])
     np.testing.assert_allclose(ratio.sel(case="a"), [16 / 15, 2, np.inf, np.inf])
     assert float(summary["ratio_fixed"].sel(case="a", rule=FINDER)) == 16 / 20
+    # each study at the best η of the other: 20 and 30 steps
+    np.testing.assert_allclose(summary["ratio_others"], 25 / 15)
     assert np.isinf(float(summary["ratio"].sel(case="b", rule=FINDER)))
     found = findings(summary, jobs)
     verdicts = {(f.figure.split()[0], f.quantity): f.verdict for f in found}
@@ -167,7 +169,7 @@ def test_the_report_shows_both_halves_and_its_failures_first(tmp_path):
     report({**jobs, "d": unfinished}, tmp_path, **AIMS)
     text = json.loads((tmp_path / "findings.json").read_text())["text"]
     rows = [line for line in text.splitlines() if line.startswith("| planted")]
-    assert [row.split(" | ")[5] for row in rows] == ["2.00", "1.07", "miss", "miss", "miss", "miss"]
+    assert [row.split(" | ")[6] for row in rows] == ["2.00", "1.07", "miss", "miss", "miss", "miss"]
     assert "Left out, since their trials have not finished: d." in text
     assert "holds the best single η of the grid in 6" in text
     assert {path.name for path in tmp_path.glob("*.png")} == {"rules.png", "picks.png", "follower.png"}

@@ -12,7 +12,7 @@ from chaosjax._checks import check_count
 from chaosjax._problem import Problem
 from chaosjax._questions._found_learning_rate import FoundLearningRate
 from chaosjax._questions._probing import (
-    ROUNDS,
+    LAST,
     TANGENT_ROUND,
     fall,
     final_loss,
@@ -31,9 +31,6 @@ from chaosjax._training import training
 
 SCORES = 32
 """Looks at the target in each run of the last rounds."""
-
-LAST = len(ROUNDS) - 2
-"""The first of the two rounds of which the answer is the best."""
 
 
 def find_learning_rate(
@@ -54,8 +51,9 @@ def find_learning_rate(
 ) -> FoundLearningRate:
     r"""Find a constant learning rate for any optimizer in a budget of gradient evaluations.
 
-    Four rounds of short runs from the start, side by side, from coarse to fine: whole decades; factors of 2 around the
-    best of them; factors of 1.6; and two more rates beside, or beyond, the best of those. The best has the lowest
+    Five rounds of short runs from the start, side by side, from coarse to fine: whole decades; half decades from below
+    the best of them to above; factors of 1.6; and twice two more rates beside, or beyond, the best so far. The best has
+    the lowest
 
     .. math:: \ell(η) = \ln \Big\langle L_t(η) \Big\rangle_{0.8 n < t \le n}
 
@@ -74,7 +72,7 @@ def find_learning_rate(
         target: value of `metric` that ends the training, for the expected training time.
         metric: of the system; one with "loss" in its name is to fall to the target, others are to rise to it.
         span: lowest and highest learning rate looked at.
-        seeds: initialisations per learning rate; each round has new ones.
+        seeds: initialisations per learning rate; each of the first three rounds has new ones.
         first_seed: the first of them.
         level: exponent that counts as chaos, nats per step.
         onset: whether to look for the onset of chaos.
@@ -85,9 +83,10 @@ def find_learning_rate(
         ValueError: a budget too small for the range, a system without a loss or with an optimizer beside it, an unknown
             metric, a loss below 0, or an objection of `sweep`.
 
-    Cost: at most `budget`; looks at the target, 32 per run of the last two rounds, come on top.
+    Cost: at most `budget`; looks at the target, 32 per run of the last three rounds, come on top.
 
-    Source: successive halving after Jamieson, Talwalkar, AISTATS 2016; common minibatches instead of many samples.
+    Source: successive halving after Jamieson, Talwalkar, AISTATS 2016; common minibatches instead of many samples. What
+    is best over a short horizon is too low: Wu, Ren, Liao, Grosse, ICLR 2018, arXiv:1803.02021.
     """
     system = _system_of(problem_or_system, optimizer, batch_size)
     if target is not None and metric not in system.metrics:
@@ -121,7 +120,8 @@ def find_learning_rate(
         rounds.append(records.squeeze(list(fixed), drop=True))
         if bool((rounds[-1]["loss"] < 0).any()):
             raise ValueError("the loss is negative; the search compares ln L, so add a constant to the loss")
-        levels = final_loss(rounds[-1]["loss"])
+        levels = final_loss(xr.concat([r["loss"] for r in rounds[LAST:] or rounds[-1:]], "learning_rate"))
+        levels = levels.sortby("learning_rate")
         if not np.isfinite(levels).any():
             break
     return _answer(rounds, budget, level, None if target is None else (metric, float(target)), notes)

@@ -61,7 +61,7 @@ class FoundLearningRate:
         return said + (f" Training {' and '.join(edges)}." if edges else " No edge found.")
 
     def plot(self, title: str = "") -> Figure:
-        """Draw the loss at the end of every probing run over η, and the curves of the last round."""
+        """Draw the loss at the end of every probing run over η, and the curves of the last rounds."""
         return plotting.learning_rate(self, title)
 
     def __repr__(self) -> str:

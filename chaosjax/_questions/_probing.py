@@ -17,16 +17,29 @@ class Round(NamedTuple):
         share: of the budget.
         ratio: of neighbouring learning rates.
         count: learning rates; 0: as many as cover the whole range.
+        above: how many ratios their middle lies above the best of the round before.
     """
 
     share: float
     ratio: float
     count: int
+    above: int = 0
 
 
-ROUNDS = (Round(0.12, 10.0, 0), Round(0.3, 2.0, 5), Round(0.348, 1.6, 3), Round(0.232, 1.6, 2))
-"""Coarse to fine and short to long: what is far off shows in a few steps, what is close by needs more of them. The last
-two rounds have runs of one length from the same seeds, and the answer is the best of both."""
+ROUNDS = (
+    Round(0.12, 10.0, 0),
+    Round(0.3, 10**0.5, 5, above=1),
+    Round(3 * 0.0828, 1.6, 3),
+    Round(2 * 0.0828, 1.6, 2),
+    Round(2 * 0.0828, 1.6, 2),
+)
+"""Coarse to fine and short to long: what is far off shows in a few steps, what is close by needs more of them. What is
+best after a few steps is too low for many (the short-horizon bias of Wu et al., ICLR 2018, arXiv:1803.02021), so the
+second round looks mostly above. The last three rounds have runs of one length from the same seeds, and the answer is
+the best of all three."""
+
+LAST = 2
+"""The first of the last three rounds."""
 
 TANGENT_ROUND = 1
 """The round whose runs carry a tangent vector."""
@@ -51,23 +64,28 @@ FURTHEST = 4.0
 def rates_of(index: int, tried: xr.DataArray | None, span: tuple[float, float]) -> Float[np.ndarray, " n"]:
     """The learning rates of a round, inside the span.
 
-    The first covers the span. The second and third lie around the best of the round before. The fourth goes on where
-    the best of the third was its first or last, and else halves the steps beside it.
+    The first covers the span. The second and third lie around, or above, the best of the round before. Each of the
+    others goes on beyond the best so far where that was the lowest or highest, and else halves the steps beside it.
 
     Args:
         index: of the round.
-        tried: `final_loss` of the round before, ``[learning_rate]``.
+        tried: `final_loss` of the round before, of all of the last rounds so far from the fourth on,
+            ``[learning_rate]`` in rising order.
         span: lowest and highest.
     """
-    _, ratio, count = ROUNDS[index]
+    _, ratio, count, above = ROUNDS[index]
     if tried is None:
         low, high = span
         return np.geomspace(low, high, 1 + max(1, round(np.log(high / low) / np.log(ratio))))
     rates, at = tried["learning_rate"].values, int(tried.argmin("learning_rate"))
-    steps = np.arange(count) - (count - 1) / 2
-    if index == len(ROUNDS) - 1:
-        steps = np.arange(1, count + 1) if at == len(rates) - 1 else -np.arange(count, 0, -1) if at == 0 else steps
-    chosen = rates[at] * ratio**steps
+    if index <= LAST:
+        chosen = rates[at] * ratio ** (np.arange(count) - (count - 1) / 2 + above)
+    elif at == len(rates) - 1:
+        chosen = rates[at] * ratio ** np.arange(1, count + 1)
+    elif at == 0:
+        chosen = rates[at] / ratio ** np.arange(count, 0, -1)
+    else:
+        chosen = (rates[at] * rates[[at - 1, at + 1]]) ** 0.5
     return chosen[(chosen >= span[0] * (1 - 1e-9)) & (chosen <= span[1] * (1 + 1e-9))]
 
 

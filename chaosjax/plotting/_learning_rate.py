@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def learning_rate(found: "FoundLearningRate", title: str = "") -> Figure:
-    """Draw the loss at the end of each probing run over η, one line per round, and the curves of the last two.
+    """Draw the loss at the end of each probing run over η, one line per round, and the curves of the last rounds.
 
     The recommended learning rate is a line with its interval as a band; the onset of chaos and the first learning rate
     that no longer trains are lines.
@@ -56,6 +56,6 @@ def _curves(ax, found: "FoundLearningRate") -> None:
     shades = colormaps["plasma"](np.linspace(0.1, 0.85, loss.sizes["learning_rate"]))
     for eta, shade in zip(loss["learning_rate"].values, shades, strict=True):
         ax.plot(loss["time"], loss.sel(learning_rate=eta), color=shade, linewidth=1, label=f"η = {eta:.3g}")
-    ax.set(yscale="log", xlabel="time (steps)", ylabel="loss of the step's samples", title="last two rounds")
+    ax.set(yscale="log", xlabel="time (steps)", ylabel="loss of the step's samples", title="the last rounds")
     ax.title.set_fontsize("small")
     ax.legend(fontsize="x-small")

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Float
 
 from chaosjax import provenance_of
 from experiments import Experiment, Finding, beyond, claim
@@ -27,7 +28,8 @@ def summarise(
 
     AlgoPerf's rule: a problem's time is the median over studies, of the grid's the least over learning rates within
     each study; a miss counts as infinite. `ratio` is against that, `ratio_fixed` against the best single learning rate
-    of the grid, the one of the least median over studies.
+    of the grid, the one of the least median over studies. `ratio_others` is that of training each study at the learning
+    rate of the grid that took the least mean time in the other studies: what other starts say of one at most.
 
     Args:
         jobs: by problem, the grid's records and those beside it.
@@ -86,6 +88,7 @@ def _problem(parts: Mapping[str, xr.Dataset]) -> xr.Dataset:
     median, reached = np.median(time, axis=1), float(oracle.median())
     with np.errstate(invalid="ignore"):  # where nothing reaches the target, a ratio is no number
         ratio, ratio_fixed = median / reached, median / float(fixed[best])
+        ratio_others = np.median(_as_the_others(times.values)) / reached
     return xr.Dataset(
         {
             "eta": (("rule", "study"), eta),
@@ -93,6 +96,7 @@ def _problem(parts: Mapping[str, xr.Dataset]) -> xr.Dataset:
             "cost": (("rule", "study"), cost),
             "ratio": ("rule", ratio),
             "ratio_fixed": ("rule", ratio_fixed),
+            "ratio_others": ratio_others,
             "grid_times": (("grid", "study"), times.values),
             "grid_eta": ("grid", times["learning_rate"].values),
             "oracle": reached,
@@ -112,6 +116,13 @@ def _problem(parts: Mapping[str, xr.Dataset]) -> xr.Dataset:
             "bound": np.array(["estimate", "low", "high"], dtype=object),
         },
     )
+
+
+def _as_the_others(times: Float[np.ndarray, "grid studies"]) -> Float[np.ndarray, " studies"]:
+    """Each study's time at the learning rate of the least mean time over the other studies."""
+    alone = np.eye(times.shape[1], dtype=bool)
+    mean = np.stack([times[:, ~own].mean(axis=1) for own in alone], axis=1)
+    return np.take_along_axis(times, mean.argmin(axis=0)[None], axis=0)[0]
 
 
 def _text(words: str) -> xr.DataArray:
@@ -159,6 +170,12 @@ def findings(summary: xr.Dataset, jobs: Mapping[str, Any]) -> list[Finding]:
                 where,
                 "that single η, over the best of the grid",
                 median_and_range((part["best_time"] / part["oracle"]).values),
+                "",
+            ),
+            beyond(
+                where,
+                "the η that was best in the other studies, over the best of the grid",
+                median_and_range(part["ratio_others"].values),
                 "",
             ),
         ]

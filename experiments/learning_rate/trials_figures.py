@@ -75,6 +75,11 @@ def _picks(summary: xr.Dataset) -> Figure:
             ax.axvline(onset, color="0.4", linewidth=0.8, linestyle="-.")
         ax.axhline(float(row["oracle"]), color="tab:green", linewidth=0.8)
         ax.set(xscale="log", ylim=(0, 1.1 * ceiling if np.isfinite(ceiling) else None))
+        low, high = ax.get_xlim()
+        ticks = [digit * 10.0**power for power in range(-6, 4) for digit in (1, 2, 5)]
+        ax.set_xticks([tick for tick in ticks if low <= tick <= high])
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_formatter("")
         ax.set_title(str(row["label"].item()), fontsize=6.5)
         ax.tick_params(labelsize=6, which="both")
     figure.supxlabel("learning rate η", fontsize="small")
