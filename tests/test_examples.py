@@ -123,6 +123,14 @@ def test_a_network_of_ones_own_is_calm_at_small_rates_only(tmp_path):
     assert float(exponent[0]) < 0.05 < float(exponent[-1])
 
 
+def test_a_transformer_is_calm_at_small_rates_only_and_copies_part_as_the_tangent(tmp_path):
+    found = drawn("transformer", tmp_path, rates=2, seeds=1, steps=30, samples=40)
+    small, large = found.to_dataarray().squeeze("seed").transpose("learning_rate", ...)
+    np.testing.assert_allclose(small, 0, atol=2e-3)  # attention in single precision would part copies
+    assert (large > 0.05).all()
+    np.testing.assert_allclose(found.copies[-1], found.old[-1], rtol=0.3)
+
+
 def test_adam_and_gradient_descent_turn_chaotic(tmp_path):
     for found in drawn("adam_and_sgd", tmp_path, rates=2, seeds=2, steps=40).values():
         exponent = found.steepest.sel(bound="estimate")
