@@ -1,0 +1,62 @@
+"""The figures of `cause`: speeds under every intervention, and the losses."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from chaosjax import plotting, stats
+from experiments import panels
+
+COLOURS = {"expanding": "tab:red", "random": "tab:gray", "sharpest": "tab:blue"}
+
+
+def figures(summary: xr.Dataset, jobs: Mapping[str, Any]) -> dict[str, Figure]:
+    """For each network and rate a row per intervention, its speed over the chaotic run's; and the median losses."""
+    return {"cause": _speeds(summary), "losses": _losses(summary)}
+
+
+def _rows_of(row: xr.Dataset) -> dict[str, xr.DataArray]:
+    """By name, the speeds over the chaotic run's, ``[bound]``, from the top of the figure down."""
+    arms = {name: row["arms_chaotic"].sel(arms=name) for name in row["arms"].values}
+    noise = {name: row["noise_chaotic"].sel(noise=name) for name in row["noise"].values[1:]}
+    return {**arms, **noise, **{name: row["orders_chaotic"].sel(orders=name) for name in row["orders"].values[2:]}}
+
+
+def _speeds(summary: xr.Dataset) -> Figure:
+    rates, cases = summary.sizes["rate"], summary.sizes["case"]
+    figure, axes = panels(cases, rates, (5.2 * rates, 3.7 * cases), sharey=True)
+    for ax, (case, rate) in zip(axes, np.ndindex(cases, rates), strict=True):
+        row = summary.isel(case=case, rate=rate)
+        shown = _rows_of(row)
+        for place, (name, ratio) in enumerate(shown.items()):
+            middle, low, high = map(float, stats.bounds(ratio))
+            colour = COLOURS.get(name.split(":")[0], "black")
+            ax.plot([low, high], [place, place], color=colour, linewidth=1.5)
+            ax.plot([middle], [place], "o", color=colour, markersize=4)
+        ax.axvline(1, color="black", linewidth=0.7)
+        ax.axvline(float(row["arms_chaotic"].sel(arms="calm")[0]), color="black", linewidth=0.7, linestyle=":")
+        ax.set_yticks(range(len(shown)), list(shown))
+        ax.invert_yaxis()
+        ax.set_title(f"{row['label'].item()}, η = {float(row['rates']):.3g}", fontsize="small")
+        ax.set_xlabel("speed over that of the chaotic run (dotted: the calm run's)")
+    return figure
+
+
+def _losses(summary: xr.Dataset) -> Figure:
+    rates, cases = summary.sizes["rate"], summary.sizes["case"]
+    figure, axes = panels(cases, rates, (4.2 * rates, 3.0 * cases))
+    styles = {"chaotic": ("black", "-"), "calm": ("black", ":")}
+    styles |= {f"{basis}: out": (colour, "-") for basis, colour in COLOURS.items()}
+    styles["expanding: alone chaotic"] = ("tab:red", "--")
+    for ax, (case, rate) in zip(axes, np.ndindex(cases, rates), strict=True):
+        row = summary.isel(case=case, rate=rate)
+        for name, (colour, line) in styles.items():
+            ax.plot(row["time"], row["loss"].sel(arms=name), color=colour, linestyle=line, label=name, linewidth=1.2)
+        ax.axhline(float(row["target"]), color="black", linewidth=0.5)
+        ax.set(yscale="log", xlabel="t (steps)", ylabel="training loss, median over seeds")
+        ax.set_title(f"{row['label'].item()}, η = {float(row['rates']):.3g}", fontsize="small")
+    axes[0].legend(fontsize="x-small")
+    return figure
