@@ -2,6 +2,7 @@
 
 from chaosjax.stats._agreement import agreement
 from chaosjax.stats._bootstrap import Resampling, Statistic, bootstrap, mean_interval
+from chaosjax.stats._box_dimension import Refined, boundary, box_dimension, refined
 from chaosjax.stats._exponential_window import exponential_window, mean_over_copies, summarise_exponents
 from chaosjax.stats._fastest import fastest, speed_up
 from chaosjax.stats._finite_size import finite_size_exponents
@@ -26,13 +27,16 @@ from chaosjax.stats._onset import crossing, onset
 from chaosjax.stats._spectral_density import spectral_density, spectral_integral
 
 __all__ = [
+    "Refined",
     "Resampling",
     "Statistic",
     "above",
     "agreement",
     "below",
     "bootstrap",
+    "boundary",
     "bounds",
+    "box_dimension",
     "compare_exponents",
     "converged",
     "crossing",
@@ -53,6 +57,7 @@ __all__ = [
     "mean_interval",
     "mean_over_copies",
     "onset",
+    "refined",
     "spectral_density",
     "spectral_integral",
     "speed_up",

@@ -1,4 +1,4 @@
-"""Gradient descent with its chaos interfered with: two rates in two subspaces, noise of equal size, rates that switch."""
+"""Gradient descent with its chaos interfered with: two rates in two subspaces, noise, and rates that switch."""
 
 from typing import Any, NamedTuple
 
