@@ -1,6 +1,6 @@
 """Is chaos the cause of the speed-up, or only its companion? Training at fixed rates with its chaos interfered with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,8 +9,8 @@ import xarray as xr
 from chaosjax import provenance_of, stats
 from experiments import Experiment, Finding, beyond, claim, markdown
 from experiments.questions.cause_figures import figures
-from experiments.questions.cause_trials import WINDOW, exponents, rates_of, speeds, times
-from experiments.questions.interventions import ARMS, NOISES, ORDERS
+from experiments.questions.cause_trials import WINDOW, rates_of, speeds, times
+from experiments.questions.interventions import ARMS, BASES, NOISES, ORDERS
 
 NAMES = {
     "arms": [arm[0] for arm in ARMS],
@@ -19,7 +19,9 @@ NAMES = {
 }
 
 
-def summarise(jobs: Mapping[str, Mapping[str, xr.Dataset]], calm: float, chaotic: float) -> xr.Dataset:
+def summarise(
+    jobs: Mapping[str, Mapping[str, xr.Dataset]], calm: float, chaotic: float, ends: Mapping[str, Any]
+) -> xr.Dataset:
     """Speeds of every intervention over those of the run without it, by network and rate.
 
     A speed is one over the time to the target, 0 where that is not reached. Ratios are taken seed by seed, from the
@@ -29,56 +31,52 @@ def summarise(jobs: Mapping[str, Mapping[str, xr.Dataset]], calm: float, chaotic
         jobs: by network, the grid's records and those of the interventions.
         calm: exponent in nats per step below which a rate counts as calm.
         chaotic: above which it counts as chaotic.
+        ends: for each data set the `targets`, early and late, and the `losses` at which rates switch.
     """
     names = xr.DataArray(np.array(list(jobs), dtype=object), dims="case", name="case")
-    rows = [_case(parts, calm, chaotic) for parts in jobs.values()]
+    rows = [_case(parts, calm, chaotic, ends) for parts in jobs.values()]
     return xr.concat(rows, names, coords="minimal", compat="override", join="outer")
 
 
-def _case(parts: Mapping[str, xr.Dataset], calm: float, chaotic: float) -> xr.Dataset:
+def _case(parts: Mapping[str, xr.Dataset], calm: float, chaotic: float, ends: Mapping[str, Any]) -> xr.Dataset:
     config = provenance_of(parts["sweep"])["config"]
-    target, first = config["target"], config["losses"][0]
-    grid, (low, high) = parts["sweep"], rates_of(parts["sweep"], config["target"], calm, chaotic)
+    targets, (first, _) = ends[config["data"]]["targets"], ends[config["data"]]["losses"]
+    low, high = rates_of(parts["sweep"], targets[0], calm, chaotic)
     renamed = {name: parts[name].rename(learning_rate="rate", arm=name).drop_vars("rate") for name in NAMES}
     renamed = {name: part.assign_coords({name: np.array(NAMES[name], dtype=object)}) for name, part in renamed.items()}
-    speed = {name: speeds(part, target) for name, part in renamed.items()}
-    plain = speed["arms"].sel(arms="chaotic", drop=True)
     start, stop = WINDOW
-    stop = min(stop, int(grid["time"][-1]))
+    stop = min(stop, int(parts["sweep"]["time"][-1]))
     grown = renamed["arms"]["grown"]
     exponent = (grown.sel(time=stop) - grown.sel(time=start)) / (stop - start)
-    pairs = {
-        f"{name}_{against}": _ratio(speed[name], plain if against == "chaotic" else speed["arms"].sel(arms="calm"))
-        for name in NAMES
-        for against in ("chaotic", "calm")
-    }
-    controls = {
-        f"control_{basis}": _ratio(speed["arms"].sel(arms="expanding: out"), speed["arms"].sel(arms=f"{basis}: out"))
-        for basis in ("random", "sharpest")
-    }
-    orders = renamed["orders"]
+    stages = [_stage(renamed, target, first) for target in targets]
+    return xr.concat(stages, "stage", coords="minimal", compat="override").assign(
+        exponent=stats.mean_interval(exponent, skipna=True),
+        expanding=renamed["arms"]["expanding"].isel(time=slice(1, stop)).mean(("time", "seed")),
+        loss=renamed["arms"]["loss"].median("seed"),
+        rates=("rate", high),
+        calm_rate=low,
+        target=("stage", [float(target) for target in targets]),
+        label=xr.DataArray(np.array(config["labels"][config["data"]], dtype=object)),
+    )
+
+
+def _stage(parts: Mapping[str, xr.Dataset], target: float, first: float) -> xr.Dataset:
+    """The ratios of speeds to one target; `first`: the loss from which runs go on at another rate."""
+    speed = {name: speeds(part, target) for name, part in parts.items()}
+    arms, orders = speed["arms"], parts["orders"]
     left = 1 / (times(orders, target) - times(orders, first)).clip(1).fillna(np.inf)
+    pairs = {
+        f"{name}_{beside}": _ratio(speed[name], arms.sel(arms=beside)) for name in NAMES for beside in NAMES["arms"][:2]
+    }
+    out = {
+        f"control_{basis}": _ratio(arms.sel(arms="expanding: out"), arms.sel(arms=f"{basis}: out"))
+        for basis in BASES[1:]
+    }
     remaining = {
         "inside_calm": _ratio(left.sel(orders="chaotic, then calm"), left.sel(orders="calm")),
         "inside_chaotic": _ratio(left.sel(orders="chaotic"), left.sel(orders="calm, then chaotic")),
     }
-    eta = grid["learning_rate"].values
-    whole = xr.Dataset(
-        {
-            **pairs,
-            **controls,
-            **remaining,
-            "exponent": stats.mean_interval(exponent, skipna=True),
-            "expanding": renamed["arms"]["expanding"].isel(time=slice(1, stop)).mean(("time", "seed")),
-            "steps": 1 / speed["arms"].median("seed"),
-            "grid_exponent": stats.mean_interval(exponents(grid), skipna=True),
-            "grid_time": 1 / stats.bootstrap(lambda cells: cells.median("seed"), speeds(grid, target)),
-            "loss": renamed["arms"]["loss"].median("seed"),
-        }
-    )
-    whole = whole.rename(learning_rate="eta").drop_vars(("eta", "seed"), errors="ignore")
-    extra = {"grid_eta": ("eta", eta), "rates": ("rate", high), "calm_rate": low, "target": float(target)}
-    return whole.assign(extra).assign(label=xr.DataArray(np.array(config["labels"][config["data"]], dtype=object)))
+    return xr.Dataset({**pairs, **out, **remaining})
 
 
 def _ratio(ours: xr.DataArray, others: xr.DataArray) -> xr.DataArray:
@@ -119,21 +117,27 @@ def _picked(row: xr.Dataset, variable: str, arm: str) -> xr.DataArray:
     return row[variable].sel({variable.split("_")[0]: arm}) if arm else row[variable]
 
 
-def _judged(row: xr.Dataset) -> list[tuple[str, str, xr.DataArray, bool | None]]:
-    """Of each prediction the quantity, what it is if chaos is the cause, what it was, and whether that holds."""
+def _judged(row: xr.Dataset) -> list[tuple[str, str, xr.DataArray, bool | None, str]]:
+    """Of each prediction the quantity, what it is if chaos is the cause, what it was, whether that holds, and a note.
+
+    Nothing is judged where the chaotic run is no faster than the calm one: there is no speed-up to explain.
+    """
     half = float(row["arms_calm"].sel(arms="chaotic", bound="estimate")) ** 0.5
     judged = []
     for quantity, kind, variable, arm in PREDICTIONS:
         ours = _picked(row, variable, arm)
-        level = {"lost": 1 / half, "gained": half, "better": 1.0}[kind]
+        level = {"lost": 1 / half if half else np.inf, "gained": half, "better": 1.0}[kind]
         holds = stats.below(ours, level) if kind == "lost" else stats.above(ours, level)
-        judged.append((quantity, f"if chaos is the cause: {'<' if kind == 'lost' else '>'} {level:.3g}", ours, holds))
+        said = f"if chaos is the cause: {'<' if kind == 'lost' else '>'} {level:.3g}"
+        if half <= 1:
+            holds, said = None, "no speed-up to explain"
+        judged.append((quantity, said, ours, holds, "no speed-up" if half <= 1 else ""))
     return judged
 
 
 def findings(summary: xr.Dataset, jobs: Mapping[str, Any]) -> list[Finding]:
     found, level = [], summary.attrs["chaotic"]
-    for row in _rows(summary):
+    for row in _rows(summary.isel(stage=0)):
         figure = f"{row['label'].item()}, η = {float(row['rates']):.3g}"
         gain = row["arms_calm"].sel(arms="chaotic")
         found.append(claim(figure, "speed over the calm run's", "> 1", gain, stats.above(gain, 1.0)))
@@ -153,31 +157,56 @@ def _rows(summary: xr.Dataset) -> list[xr.Dataset]:
 
 
 def words(summary: xr.Dataset, jobs: Mapping[str, Any]) -> dict[str, Any]:
-    table, borne, against, open_ = [], 0, 0, 0
+    table = []
     for row in _rows(summary):
         for name in NAMES["arms"]:
             arm = row.sel(arms=name)
-            numbers = [stats.format_interval(arm[what]) for what in ("exponent", "arms_chaotic", "arms_calm")]
-            eta, took = f"{float(row['rates']):.3g}", f"{float(arm['steps']):.3g}"
-            table.append([row["label"].item(), eta, name, *numbers, f"{float(arm['expanding']):.2g}", took])
-        says = [holds for *_, holds in _judged(row)]
-        borne, against, open_ = borne + says.count(True), against + says.count(False), open_ + says.count(None)
-    header = ("network", "η", "update", "λ", "speed over chaotic", "speed over calm", "directions", "steps")
+            ratios = [arm[f"arms_{beside}"].isel(stage=k) for k in range(2) for beside in NAMES["arms"][:2]]
+            shown = [stats.format_interval(each) for each in (arm["exponent"], *ratios)]
+            table.append(
+                [row["label"].item(), f"{float(row['rates']):.3g}", name, f"{float(arm['expanding']):.2g}", *shown]
+            )
+    header = (
+        "network",
+        "η",
+        "update",
+        "directions",
+        "λ",
+        "early: over chaotic",
+        "over calm",
+        "late: over chaotic",
+        "over calm",
+    )
+    counts = [_counted(_rows(summary.isel(stage=k))) for k in range(2)]
+    borne, against, whole, _ = np.sum(counts, axis=0)
     return {
         **summary.attrs,
-        "table": markdown(header, table, "lll" + "r" * 5),
-        "borne": borne,
-        "against": against,
-        "open": open_,
-        "conclusion": _conclusion(borne, against, borne + against + open_),
-        "all": borne + against + open_,
+        "table": markdown(header, table, "lll" + "r" * 6),
+        "early": _count_in_words(*counts[0]),
+        "late": _count_in_words(*counts[1]),
+        "conclusion": _conclusion(borne, against, whole),
         "seeds": _each(summary, [job["sweep"].sizes["seed"] for job in jobs.values()]),
         "calm_rates": _each(summary, summary["calm_rate"].values),
-        "targets": _each(summary, summary["target"].values),
+        "targets": _each(summary, summary["target"].isel(stage=0).values),
+        "late_targets": _each(summary, summary["target"].isel(stage=1).values),
         "from_step": WINDOW[0],
         "to_step": WINDOW[1],
         **_cost(jobs),
     }
+
+
+def _counted(rows: Sequence[xr.Dataset]) -> tuple[int, int, int, int]:
+    """How many predictions hold, are contradicted, and are judged; and at how many rates there is a speed-up."""
+    judged = [each for row in rows for each in _judged(row)]
+    says = [holds for *_, holds, note in judged if not note]
+    return says.count(True), says.count(False), len(says), len(says) // len(PREDICTIONS)
+
+
+def _count_in_words(borne: int, against: int, count: int, rates: int) -> str:
+    return (
+        f"of {count} predictions at the {rates} rates with a speed-up {borne} hold, {against} are contradicted by the "
+        f"whole interval and {count - borne - against} are undecided"
+    )
 
 
 def _conclusion(borne: int, against: int, count: int) -> str:

@@ -30,15 +30,16 @@ def _speeds(summary: xr.Dataset) -> Figure:
     figure, axes = panels(cases, rates, (5.2 * rates, 3.7 * cases), sharey=True)
     for ax, (case, rate) in zip(axes, np.ndindex(cases, rates), strict=True):
         row = summary.isel(case=case, rate=rate)
-        shown = _rows_of(row)
-        for place, (name, ratio) in enumerate(shown.items()):
-            middle, low, high = map(float, stats.bounds(ratio))
-            colour = COLOURS.get(name.split(":")[0], "black")
-            ax.plot([low, high], [place, place], color=colour, linewidth=1.5)
-            ax.plot([middle], [place], "o", color=colour, markersize=4)
+        for stage in range(2):
+            shown = _rows_of(row.isel(stage=stage))
+            for place, (name, ratio) in enumerate(shown.items()):
+                middle, low, high = map(float, stats.bounds(ratio))
+                colour = COLOURS.get(name.split(":")[0], "black")
+                height, face = place + 0.3 * stage, colour if stage == 0 else "white"
+                ax.plot([low, high], [height, height], color=colour, linewidth=1.5 - 0.7 * stage)
+                ax.plot([middle], [height], "o", color=colour, markerfacecolor=face, markersize=4)
         ax.axvline(1, color="black", linewidth=0.7)
-        ax.axvline(float(row["arms_chaotic"].sel(arms="calm")[0]), color="black", linewidth=0.7, linestyle=":")
-        ax.set_yticks(range(len(shown)), list(shown))
+        ax.set_yticks(range(len(_rows_of(row))), list(_rows_of(row)))
         ax.set_title(f"{row['label'].item()}, η = {float(row['rates']):.3g}", fontsize="small")
     axes[0].invert_yaxis()  # of all: they share it
     figure.supxlabel(
@@ -52,12 +53,13 @@ def _losses(summary: xr.Dataset) -> Figure:
     figure, axes = panels(cases, rates, (4.2 * rates, 3.0 * cases))
     styles = {"chaotic": ("black", "-"), "calm": ("black", ":")}
     styles |= {f"{basis}: out": (colour, "-") for basis, colour in COLOURS.items()}
-    styles["expanding: alone chaotic"] = ("tab:red", "--")
+    styles |= {"expanding: calm": ("tab:red", ":"), "expanding: alone chaotic": ("tab:red", "--")}
     for ax, (case, rate) in zip(axes, np.ndindex(cases, rates), strict=True):
         row = summary.isel(case=case, rate=rate)
         for name, (colour, line) in styles.items():
             ax.plot(row["time"], row["loss"].sel(arms=name), color=colour, linestyle=line, label=name, linewidth=1.2)
-        ax.axhline(float(row["target"]), color="black", linewidth=0.5)
+        for target in row["target"].values:
+            ax.axhline(target, color="black", linewidth=0.5)
         ax.set(yscale="log", xlabel="t (steps)", ylabel="training loss, median over seeds")
         ax.set_title(f"{row['label'].item()}, η = {float(row['rates']):.3g}", fontsize="small")
     axes[0].legend(fontsize="x-small")
