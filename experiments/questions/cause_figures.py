@@ -30,21 +30,25 @@ def _speeds(summary: xr.Dataset) -> Figure:
     figure, axes = panels(cases, rates, (5.2 * rates, 3.7 * cases), sharey=True)
     for ax, (case, rate) in zip(axes, np.ndindex(cases, rates), strict=True):
         row = summary.isel(case=case, rate=rate)
+        ends = np.concatenate([ratio.values for k in range(2) for ratio in _rows_of(row.isel(stage=k)).values()])
+        edge = 1.1 * max(ends[np.isfinite(ends)], default=1.0)
         for stage in range(2):
             shown = _rows_of(row.isel(stage=stage))
             for place, (name, ratio) in enumerate(shown.items()):
                 middle, low, high = map(float, stats.bounds(ratio))
                 colour = COLOURS.get(name.split(":")[0], "black")
                 height, face = place + 0.3 * stage, colour if stage == 0 else "white"
-                ax.plot([low, high], [height, height], color=colour, linewidth=1.5 - 0.7 * stage)
+                ax.plot([low, min(high, edge)], [height, height], color=colour, linewidth=1.5 - 0.7 * stage)
                 ax.plot([middle], [height], "o", color=colour, markerfacecolor=face, markersize=4)
         ax.axvline(1, color="black", linewidth=0.7)
+        ax.set_xlim(-0.05, edge)
         ax.set_yticks(range(len(_rows_of(row))), list(_rows_of(row)))
         ax.set_title(f"{row['label'].item()}, η = {float(row['rates']):.3g}", fontsize="small")
     axes[0].invert_yaxis()  # of all: they share it
-    figure.supxlabel(
-        "speed over that of the chaotic run, from the same weights (dotted: the calm run's)", fontsize="medium"
+    label = (
+        "speed over that of the chaotic run, from the same weights (filled: to the early target, open: to the late one)"
     )
+    figure.supxlabel(label, fontsize="medium")
     return figure
 
 
