@@ -86,7 +86,10 @@ class Experiment(NamedTuple):
 
     def text(self, summary: xr.Dataset, records: Records) -> str:
         """The text beside the module of `findings`, filled in; empty if there is none."""
-        path, words = Path(inspect.getfile(self.findings or self.summarise)).with_suffix(".md"), self.words(summary, records)
+        path, words = (
+            Path(inspect.getfile(self.findings or self.summarise)).with_suffix(".md"),
+            self.words(summary, records),
+        )
         return "" if words is None or not path.exists() else path.read_text().strip().format(**words)
 
 

@@ -34,7 +34,7 @@ TOGETHER = {  # one report over several jobs: two of them
     "curvature/edge_of_stability": (["case=edge_chebyshev"], ["case=edge_digits"]),
     "curvature/other_edges": (["case=edge_heavy_ball"], ["case=edge_adam"]),
     "curvature/before_edge": (["case=digits"], ["case=iris"]),
-    "questions/cause": (["data=iris"], ["data=digits"]),
+    "questions/cause": (["data=iris"], ["data=iris"]),
     "curvature/expansion": (["data=iris", "activation=sigmoid"], ["data=iris", "activation=relu"]),
 }
 
