@@ -36,6 +36,9 @@ TOGETHER = {  # one report over several jobs: two of them
     "curvature/before_edge": (["case=digits"], ["case=iris"]),
     "questions/cause": (["data=iris"], ["data=iris"]),
     "curvature/expansion": (["data=iris", "activation=sigmoid"], ["data=iris", "activation=relu"]),
+    "questions/fastest_at_onset": (["network=iris_sigmoid"], ["network=iris_few"]),
+    "questions/optimizers": (["data=iris", "rule=sgd"], ["data=iris", "rule=lion"]),
+    "questions/batch_momentum_scale": (["job=sigmoid_full"], ["job=sigmoid_20"]),
 }
 
 IN_ONE_PROGRAM = [
