@@ -143,6 +143,20 @@ def test_a_quadrature_integrates_polynomials_of_its_vector_exactly():
         power = power @ A
 
 
+def test_a_quadrature_in_float32_is_that_of_float64_to_its_rounding():
+    """Weighed integrals differ by some rounding of the largest eigenvalue's power, however many steps follow."""
+    A = symmetric(SPECTRA["outliers"])
+    normals = jax.random.normal(jax.random.key(1), (3, P))
+    largest = np.abs(SPECTRA["outliers"]).max()
+    for depth in (6, P):
+        exact = curvature.quadrature(lambda v: A @ v, normals, depth)
+        single = curvature.quadrature(lambda v: A.astype("float32") @ v, normals.astype("float32"), depth)
+        assert single.nodes.dtype == jnp.float32
+        for degree in range(4):
+            moments = [np.sum(q.weights * (np.float64(q.nodes) / largest) ** degree, axis=1) for q in (exact, single)]
+            np.testing.assert_allclose(moments[1], moments[0], atol=1e-6)
+
+
 def test_a_quadrature_ends_where_the_space_is_exhausted_and_says_nan_where_nothing_is_known():
     normals = jax.random.normal(jax.random.key(1), (2, P))
     A = symmetric(SPECTRA["few values"])
