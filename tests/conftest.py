@@ -15,7 +15,7 @@ from pathlib import Path
 import jax
 import jaxtyping
 import pytest
-from long_tests import is_long
+from long_tests import is_long, rank
 
 CHECKED = (
     "_cell _eigenpairs _engine _execution _fit _jumps _krylov _linalg _members _minibatch _optimizer _overlaps _parity "
@@ -73,6 +73,7 @@ def pytest_collection_modifyitems(config, items):
         wanted = [item for item in items if item.path.stem == "test_conformance" or "accelerator" in item.keywords]
         config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
         items[:] = wanted
+    items.sort(key=lambda item: rank(item.path.stem))
     for item in items:
         if is_long(item.nodeid.removeprefix("tests/")):
             item.add_marker(pytest.mark.long)
