@@ -1,4 +1,4 @@
-"""Which tests `make test` leaves to `make test-all`, by the beginning of their name; and which files are begun first."""
+"""Which tests `make test` leaves to `make test-all`, by the beginning of their name; which files are begun first."""
 
 LONG = (
     "test_alignment.py::test_covariant",
