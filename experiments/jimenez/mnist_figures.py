@@ -122,7 +122,7 @@ def agreement(pairs: Mapping[str, xr.Dataset], title: str) -> Figure:
             band(ax, cells["learning_rate"], interval, colour=colour, label=label, linestyle=line)
         agreed = stats.agreement(cells["ensemble"], cells["tangent"], pool=("learning_rate",))
         gap = stats.format_interval(agreed["difference"])
-        ax.set_title(f"{name}: ensemble − tangent {gap}")
+        ax.set_title(f"{name}: ensemble − tangent\n{gap}")
         ax.set(xscale="log", xlabel="learning rate η", ylabel="exponent λ (nats/step)")
         eta = cells["learning_rate"].values
         ax.set_xlim(eta[0] / 1.3, eta[-1] * 1.3)
