@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from experiments.danovski.beside import SETTLE
 from experiments.danovski.units import SHORTEST
 
-NARROW = 0.15
+NARROW = 0.1
 """Share of the run below which a phase has no room for words; its colour tells."""
 
 
@@ -44,9 +44,9 @@ def one_run(ax: Axes, dataset: xr.Dataset, runs: xr.Dataset, eta: float) -> None
         ax.axvspan(first, last, color=colour, alpha=0.2, linewidth=0)
         word = "chaos" if phase["chaotic"] else "fixed" if phase["period"] == 1 else "cycle"
         if last - first > NARROW * float(losses["time"][-1]):
-            ax.text((first + last) / 2, 0.99, f"η_eff {float(phase['eta_eff']):g}\n{word}", va="top", ha="center",
+            ax.text((first + last) / 2, 0.99, f"η_eff\n{float(phase['eta_eff']):g}\n{word}", va="top", ha="center",
                     transform=ax.get_xaxis_transform())  # fmt: skip
-    ax.set(xlabel="time t (steps)", ylabel="loss (nats)", ylim=(0, float(losses[SETTLE // 10 :].max()) * 1.25))
+    ax.set(xlabel="time t (steps)", ylabel="loss (nats)", ylim=(0, float(losses[SETTLE // 10 :].max()) * 1.4))
     ax.set_title(f"η = {eta:g}, seed {int(losses['seed'])}; shaded: all hidden units constant")
 
 
