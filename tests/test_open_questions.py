@@ -82,8 +82,11 @@ def test_an_optimizers_own_edge_is_where_sharpness_meets_its_threshold():
     ratio = rates[:, None] / 0.3 * np.array([2.0, 0.5])
     records = xr.Dataset(
         {
-            "sharpness": (("learning_rate", "seed", "time", "eigenvalue"), 7 * ratio[..., None, None]),
-            "sharpness_threshold": (("learning_rate", "seed", "time"), np.full((5, 2, 1), 7.0)),
+            "sharpness": (
+                ("learning_rate", "seed", "time", "eigenvalue"),
+                7 * ratio[..., None, None] * np.array([100, 0.2, 1, np.nan])[:, None],  # the first is not looked at
+            ),
+            "sharpness_threshold": (("learning_rate", "seed", "time"), np.full((5, 2, 4), 7.0)),
         },
         {"learning_rate": rates},
     )

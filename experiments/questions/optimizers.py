@@ -12,23 +12,27 @@ from experiments import Experiment, Finding, beyond, claim, markdown
 from experiments.questions.landmarks import answers, landmarks_of
 from experiments.questions.optimizers_figures import figures
 
+JUMPS = ("lion", "lion_coarse")
+"""Optimizers whose step jumps: how far their copies part depends on how far apart they are at first."""
+
 ANSWERS = {1.0: "yes", 0.0: "no", 2.0: "equal"}
 
 
-def edges(dataset: xr.Dataset, beside: Any, system: cj.System, seeds: int, at: int) -> None:
-    """Measure the preconditioned sharpness and the optimizer's threshold after some steps, at every learning rate.
+def edges(dataset: xr.Dataset, beside: Any, system: cj.System, seeds: int, every: int, until: int) -> None:
+    """Measure the preconditioned sharpness and the optimizer's threshold early in training, at every learning rate.
 
     Args:
         seeds: number of runs; none: nothing is measured.
         dataset: the records of the job's sweep.
         beside: ``(name, system, probes, axes, **options) -> records``, a sweep into a store beside the job's own.
-        at: steps.
+        every: steps between two measurements.
+        until: the last of them.
     """
     if not seeds:
         return
     probes = {"sharpness": cj.probes.preconditioned_sharpness(tolerance=1e-2, fallback=True)}
     axes = {"learning_rate": dataset["learning_rate"].values, "seed": np.arange(seeds)}
-    beside("edge", system, probes, axes, steps=at, stride=at)
+    beside("edge", system, probes, axes, steps=until, stride=every)
 
 
 def summarise(
@@ -54,9 +58,12 @@ def summarise(
         `learns_in_chaos`: 1 where an η trains with the whole interval of λ above `level`, 0 where every η that trains
         has it below, else NaN.
     """
-    stores = {name: {"sweep": part} if isinstance(part, xr.Dataset) else part for name, part in datasets.items()}
+    order = _in_order(datasets)
+    stores = {name: {"sweep": part} if isinstance(part, xr.Dataset) else part for name, part in order.items()}
     rows = [_case(parts, level, factor, least_window, trains) for parts in stores.values()]
-    names = xr.DataArray(np.array(list(datasets), dtype=object), dims="case", name="case")
+    most = max(row.sizes["rate"] for row in rows)
+    rows = [row.pad(rate=(0, most - row.sizes["rate"])) for row in rows]  # NaN where another grid has more
+    names = xr.DataArray(np.array(list(stores), dtype=object), dims="case", name="case")
     summary = xr.concat(rows, names, coords="minimal", compat="override")
     configs = [provenance_of(parts["sweep"])["config"] for parts in stores.values()]
     summary = summary.assign_coords(
@@ -68,6 +75,17 @@ def summarise(
     targets = {config["data"]: config["target"] for config in configs}
     attrs = {"networks": networks, "targets": targets}
     return summary.merge(answers(summary, level, equal)).assign_attrs(attrs)
+
+
+def _in_order(datasets: Mapping[str, Any]) -> dict[str, Any]:
+    """By problem and optimizer, as the experiment's yaml lists them."""
+
+    def place(name: str) -> tuple[int, int]:
+        part = datasets[name]
+        config = provenance_of(part if isinstance(part, xr.Dataset) else part["sweep"])["config"]
+        return list(config["networks"]).index(config["data"]), list(config["rules"]).index(config["rule"])
+
+    return {name: datasets[name] for name in sorted(datasets, key=place)}
 
 
 def _case(parts: Mapping[str, xr.Dataset], level: float, factor: float, least_window: int, trains: float) -> xr.Dataset:
@@ -92,12 +110,16 @@ def growth_of(dataset: xr.Dataset) -> xr.DataArray:
 
 
 def edge_of(records: xr.Dataset) -> xr.DataArray:
-    """The first η at which the sharpness rises through the threshold, in the geometric mean over seeds; NaN if none."""
-    last = records.isel(time=-1)
-    ratio = last["sharpness"].isel(eigenvalue=0, drop=True) / last["sharpness_threshold"]
-    mean = xr.ufuncs.log(ratio.where(ratio > 0)).mean("seed")
-    first = (mean > 0).argmax("learning_rate")
-    at = stats.crossing(mean, first, level=0.0)
+    """The least η at which the sharpness rises through the threshold; NaN if none, or if the first does.
+
+    Of each η the greatest ratio of the two counts, in the geometric mean over seeds, at any record but the first:
+    before a step there is no preconditioner.
+    """
+    later = records.isel(time=slice(1, None))
+    ratio = later["sharpness"].isel(eigenvalue=0, drop=True) / later["sharpness_threshold"]
+    greatest = xr.ufuncs.log(ratio.where(ratio > 0)).mean("seed").max("time")
+    first = (greatest > 0).argmax("learning_rate")
+    at = stats.crossing(greatest, first, level=0.0)
     return at.where(np.isfinite(at) & (first > 0)).reset_coords(drop=True)
 
 
@@ -109,10 +131,11 @@ def findings(summary: xr.Dataset, datasets: Mapping[str, Any]) -> list[Finding]:
         ours += f"{stats.format_interval(row['exponent'])}, speed-up {stats.format_interval(row['speed_up'])}"
         quantity = f"{row['label'].item()}: trains with λ > {level:g}"
         found.append(beyond(networks[row["data"].item()].partition(",")[0], quantity, ours, "open in the studies"))
-    others = summary.isel(case=np.flatnonzero(summary["rule"].values != "sgd"))
-    yes = int((others["learns_in_chaos"] == 1).sum())
-    ours = f"{yes} of {others.sizes['case']} other optimizers and problems train with λ > {level:g}"
-    found.append(claim("all", "training in chaos is not gradient descent's alone", "asked", ours, yes > 0 or None))
+    others = summary.isel(case=np.flatnonzero(~np.isin(summary["rule"].values.astype(str), ["sgd", *JUMPS])))
+    yes, no = (int((others["learns_in_chaos"] == value).sum()) for value in (1, 0))
+    ours = f"{yes} of {others.sizes['case']} others (optimizer and problem) train with λ > {level:g}, {no} do not"
+    holds = True if yes else False if no == others.sizes["case"] else None
+    found.append(claim("all", "the transient is not gradient descent's alone", "asked by the study", ours, holds))
     return found
 
 
@@ -139,13 +162,28 @@ def words(summary: xr.Dataset, datasets: Mapping[str, Any]) -> dict[str, Any]:
     for case in summary["case"].values:
         row = summary.sel(case=case)
         listed[answer(row["learns_in_chaos"])].append(f"{row['label'].item()} ({row['data'].item()})")
+    first = next(iter(datasets.values()))
+    config = provenance_of(first if isinstance(first, xr.Dataset) else first["sweep"])["config"]
     return {
         **summary.attrs,
+        **_lion(summary),
+        "until": config["after"]["until"],
         **{word: "; ".join(names) or "none" for word, names in listed.items()},
         "problems": " and ".join(summary.attrs["networks"].values()),
         "goals": ", ".join(f"{target:g} ({data})" for data, target in summary.attrs["targets"].items()),
         "table": markdown(header, rows, "l" * len(header)),
     }
+
+
+def _lion(summary: xr.Dataset) -> dict[str, str]:
+    """What copies of Lion do at its fastest η, close together and far apart."""
+    said = {"near": "1e-10", "far": "1e-3", "data_in_words": " and ".join(summary.attrs["networks"])}
+    for key, rule in (("near_lambda", "lion"), ("far_lambda", "lion_coarse")):
+        rows = summary.isel(case=np.flatnonzero(summary["rule"].values == rule))
+        at = rows["mean_time"].fillna(np.inf).argmin("rate")
+        there = stats.bounds(rows["exponents"])[0].isel(rate=at).values
+        said[key] = " and ".join(f"{value:.2g}" for value in there) or "not measured"
+    return said
 
 
 report = Experiment(summarise, figures, findings, words)

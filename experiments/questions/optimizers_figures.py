@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
@@ -31,7 +32,7 @@ def _curves(summary: xr.Dataset, unit: str) -> Figure:
             case = chosen.isel(case=place)
             label = case["label"].item()
             if np.isfinite(float(case[unit])):
-                _case(left, right, case, float(case[unit]), f"C{labels.index(label)}", label)
+                _case(left, right, case, float(case[unit]), colormaps["tab10"](labels.index(label)), label)
         left.axhline(summary.attrs["level"], color="black", linewidth=0.8, linestyle="--")
         left.set_ylabel("λ of copies (nats/step)")
         left.set_title(network, fontsize="small")
@@ -42,7 +43,7 @@ def _curves(summary: xr.Dataset, unit: str) -> Figure:
             ax.set_xscale("log")
             ax.axvline(1, color="0.6", linewidth=0.8)
     words = {
-        "edge": "η over the η whose preconditioned sharpness meets the optimizer's threshold (after 10 steps)",
+        "edge": "η over the η whose preconditioned sharpness first meets the optimizer's own threshold",
         "largest": "η over the largest η at which half of the seeds reach the target",
     }
     for ax in axes[-2:]:
@@ -53,13 +54,13 @@ def _curves(summary: xr.Dataset, unit: str) -> Figure:
     return figure
 
 
-def _case(left: Axes, right: Axes, case: xr.Dataset, unit: float, colour: str, label: str) -> None:
+def _case(left: Axes, right: Axes, case: xr.Dataset, unit: float, colour: Any, label: str) -> None:
     eta = case["eta"].values / unit
     exponents, time = case["exponents"], case["mean_time"].values
     known = np.isfinite(exponents.sel(bound="estimate").values)
-    at = int(np.argmin(time))
+    at = int(np.nanargmin(time))
     plotting.band(left, eta[known], exponents.isel(rate=known), colour=colour, label=label, marker="", opacity=0.12)
     left.plot(eta[at], stats.bounds(exponents)[0].values[at], "o", color=colour, markersize=5)
     arrives = case["arrived"].values > 0
-    right.plot(eta[arrives], time[arrives] / time.min(), color=colour, linewidth=1.2)
+    right.plot(eta[arrives], time[arrives] / np.nanmin(time), color=colour, linewidth=1.2)
     right.plot(eta[at], 1, "o", color=colour, markersize=5)
