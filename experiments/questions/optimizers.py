@@ -162,12 +162,14 @@ def words(summary: xr.Dataset, datasets: Mapping[str, Any]) -> dict[str, Any]:
     for case in summary["case"].values:
         row = summary.sel(case=case)
         listed[answer(row["learns_in_chaos"])].append(f"{row['label'].item()} ({row['data'].item()})")
-    first = next(iter(datasets.values()))
-    config = provenance_of(first if isinstance(first, xr.Dataset) else first["sweep"])["config"]
+    until = [int(part["edge"]["time"][-1]) for part in datasets.values() if "edge" in part]
+    least, most = int(summary["window"].min()), int(summary["window"].max())
     return {
         **summary.attrs,
+        "windows": f"{least} to {most}",
+        "least_growth": f"{np.exp(summary.attrs['level'] * least):.1f}",
         **_lion(summary),
-        "until": config["after"]["until"],
+        "until": max(until, default=0),
         **{word: "; ".join(names) or "none" for word, names in listed.items()},
         "problems": " and ".join(summary.attrs["networks"].values()),
         "goals": ", ".join(f"{target:g} ({data})" for data, target in summary.attrs["targets"].items()),

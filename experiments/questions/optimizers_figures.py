@@ -43,7 +43,7 @@ def _curves(summary: xr.Dataset, unit: str) -> Figure:
             ax.set_xscale("log")
             ax.axvline(1, color="0.6", linewidth=0.8)
     words = {
-        "edge": "η over the η whose preconditioned sharpness first meets the optimizer's own threshold",
+        "edge": "η over the least at which sharpness meets the own threshold",
         "largest": "η over the largest η at which half of the seeds reach the target",
     }
     for ax in axes[-2:]:
