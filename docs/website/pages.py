@@ -28,6 +28,7 @@ SECTIONS: dict[str, list[str]] = {
         "curvature_experiments.md",
         "learning_rate.md",
         "benchmarks.md",
+        "growth.md",
         "scaling.md",
     ],
     "Project": ["contributing.md", "dependencies.md"],
