@@ -22,7 +22,7 @@ def mesh_of(devices: int | Sequence[Any] | None) -> Mesh | None:
     found = jax.devices()
     if isinstance(devices, int) and not isinstance(devices, bool):
         if not 1 <= devices <= len(found):
-            raise ValueError(f"sample_devices={devices}: JAX finds {len(found)} ({found[0].platform}); take 1 to that")
+            raise ValueError(f"sample_devices={devices}: JAX finds {len(found)} ({found[0].platform}); take no more")
         devices = found[:devices]
     listed = list(devices) if isinstance(devices, Sequence) and not isinstance(devices, str) else []
     if not listed or not all(isinstance(device, jax.Device) for device in listed):
