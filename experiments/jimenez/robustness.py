@@ -141,7 +141,7 @@ def figures(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str
     middle.axvline(0, color="black", linewidth=0.8)
     middle.set_xlabel("λ at the fastest η (nats/step)")
     right.axvline(1, color="black", linewidth=0.8)
-    right.set(xscale="log", xlabel="speed-up over the best η below η_c")
+    right.set(xscale="log", xlabel="speed-up over the\nbest η below η_c")
     labels = zip(summary.attrs["labels"], summary["threshold"].values, strict=True)
     left.set_yticks(at, [f"{label} ({threshold:.2f})" for label, threshold in labels])
     left.set_ylim(count - 0.5, -0.5)
