@@ -47,6 +47,8 @@ LONG = (
     "test_platforms.py::test_a_tpu",
     "test_platforms.py::test_nothing_is_float64",
     "test_prepare.py::TestPrepare::test_is_a_command",
+    "test_question_trials.py::test_a_step",
+    "test_question_trials.py::test_refined",
     "test_questions.py::test_a_problem_is_swept",
     "test_questions.py::test_the_intervals_hold",
     "test_sample_devices.py::test_records",

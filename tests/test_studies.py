@@ -34,6 +34,7 @@ TOGETHER = {  # one report over several jobs: two of them
     "curvature/edge_of_stability": (["case=edge_chebyshev"], ["case=edge_digits"]),
     "curvature/other_edges": (["case=edge_heavy_ball"], ["case=edge_adam"]),
     "curvature/before_edge": (["case=digits"], ["case=iris"]),
+    "questions/schedules": (["data=iris"], ["data=iris"]),
     "questions/cause": (["data=iris"], ["data=iris"]),
     "curvature/expansion": (["data=iris", "activation=sigmoid"], ["data=iris", "activation=relu"]),
     "questions/fastest_at_onset": (["network=iris_sigmoid"], ["network=iris_few"]),

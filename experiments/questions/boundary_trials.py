@@ -93,6 +93,9 @@ def converged(records: xr.Dataset) -> np.ndarray:
 def weights_alone(system: cj.System) -> cj.System:
     """The same training with a phase space of weights, for its exponents: what is only remembered would be neutral."""
 
+    loss = system.loss
+    assert loss is not None
+
     def whole(x: tuple[Array, Array]) -> Tried:
         zero = jnp.zeros((), x[0].dtype)
         return Tried(*x, zero, jnp.zeros(LAST, x[0].dtype))
@@ -100,7 +103,7 @@ def weights_alone(system: cj.System) -> cj.System:
     return system._replace(
         init=lambda key, theta: tuple(system.init(key, theta)[:2]),
         step=lambda x, theta, noise: tuple(system.step(whole(x), theta, noise)[:2]),
-        loss=lambda x, theta, noise: system.loss(whole(x), theta, noise),
+        loss=lambda x, theta, noise: loss(whole(x), theta, noise),
         params=lambda x: x,
     )
 

@@ -74,7 +74,7 @@ class Shaken(NamedTuple):
 
 
 class Switched(NamedTuple):
-    """A phase point, and how many of the two losses at which the learning rate changes have been passed."""
+    """A phase point, and how many of the losses at which the learning rate changes have been passed."""
 
     point: PyTree
     passed: Float[Array, ""]
@@ -162,8 +162,8 @@ def shaken(system: cj.System, calm: float, k: int) -> cj.System:
         v, _, beside, bent = _linearized(system, x.chaotic, theta)
         key, one, two = jax.random.split(x.key, 3)
         size = eta * jnp.linalg.norm(counted(x.expanding) * (x.expanding.vectors @ beside))
-        kicks = anywhere[arm] * _unit(jax.random.normal(one, u.shape, u.dtype))
-        kicks += along[arm] * _unit(jax.random.normal(two, (k,), u.dtype)) @ x.own.vectors
+        kicks = anywhere[arm] * orthonormal(jax.random.normal(one, (1, u.size), u.dtype))[0][0]
+        kicks += along[arm] * orthonormal(jax.random.normal(two, (1, k), u.dtype))[0][0] @ x.own.vectors
         moved = u - theta["calm_rate"] * gradient + jnp.where(arm == 0, 0.0, size) * kicks
         own = _pushed(x.own, jax.vmap(curvature)(x.own.vectors), theta["calm_rate"])
         expanding = _pushed(x.expanding, jax.vmap(bent)(x.expanding.vectors), eta)
@@ -230,10 +230,6 @@ def _linearized(system: cj.System, point: PyTree, theta: Any) -> tuple[Array, An
 def _random(point: PyTree, key: PRNGKeyArray, k: int) -> Float[Array, "k d"]:
     u, _ = cj.phase(point)
     return orthonormal(jax.random.normal(key, (k, u.size), u.dtype))[0]
-
-
-def _unit(vector: Array) -> Array:
-    return vector / jnp.linalg.norm(vector)
 
 
 def _around(system: cj.System, init: Any, step: Any, theta: dict[str, Any], what: str) -> cj.System:
