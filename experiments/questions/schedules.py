@@ -87,7 +87,8 @@ def _case(records: xr.Dataset, level: float, ends: Mapping[str, Any]) -> xr.Data
         judged = np.flatnonzero(halves == half)
         kept.append(score.isel(seed=judged).isel(learning_rate=chosen))
         lambdas.append(exponent.isel(seed=judged).isel(learning_rate=chosen))
-        best.append(score["learning_rate"][chosen].drop_vars("learning_rate"))
+        reached = score.isel(seed=np.flatnonzero(halves != half)).median("seed").max("learning_rate") > 0
+        best.append(score["learning_rate"][chosen].drop_vars("learning_rate").where(reached))
     judged, along = (xr.concat(each, "seed", coords="minimal", compat="override") for each in (kept, lambdas))
     constant = judged.sel(schedule=0, drop=True)
     pairs = (judged / constant).where((judged > 0) | (constant > 0), 1.0)
@@ -103,7 +104,7 @@ def _case(records: xr.Dataset, level: float, ends: Mapping[str, Any]) -> xr.Data
         }
     )
     whole: xr.Dataset = found.drop_vars(("learning_rate", "seed"), errors="ignore").rename(learning_rate="place")
-    return whole.assign(eta=("place", eta), targets=("stage", list(ends["targets"])))
+    return whole.assign(eta=("place", eta), targets=("stage", list(ends["targets"])), steps=int(records["time"][-1]))
 
 
 def _scores(records: xr.Dataset, targets: tuple[float, float]) -> xr.DataArray:
@@ -145,32 +146,29 @@ def findings(summary: xr.Dataset, jobs: Mapping[str, Any]) -> list[Finding]:
 def figures(summary: xr.Dataset, jobs: Mapping[str, Any]) -> dict[str, Figure]:
     """The time to the late target and the loss in the end over the peak rate, for each schedule."""
     cases = summary.sizes["case"]
-    figure, axes = panels(cases, 2, (9.0, 3.3 * cases))
+    figure, axes = panels(cases, 2, (9.0, 3.4 * cases))
+    shades = ["black", *colours(len(SCHEDULES) - 1)]
     for case, (left, right) in enumerate(axes.reshape(cases, 2)):
         row = summary.isel(case=case)
-        for place, (schedule, colour) in enumerate(
-            zip(SCHEDULES, ["black", *colours(len(SCHEDULES) - 1)], strict=True)
-        ):
-            curve, width = row["curve"].isel(schedule=place), 2.0 if place == 0 else 1.2
+        for place, (schedule, colour) in enumerate(zip(SCHEDULES, shades, strict=True)):
+            curve, style = row["curve"].isel(schedule=place), {"color": colour, "linewidth": 1.2 + 0.8 * (place == 0)}
             with np.errstate(divide="ignore"):
                 time, loss = 1 / curve.sel(goal="late").values, 1 / curve.sel(goal="end").values
-            left.plot(
-                row["eta"],
-                np.where(np.isfinite(time), time, np.nan),
-                ".-",
-                color=colour,
-                linewidth=width,
-                label=schedule,
-            )
-            right.plot(row["eta"], np.where(np.isfinite(loss), loss, np.nan), ".-", color=colour, linewidth=width)
+            left.plot(row["eta"], np.where(time <= float(row["steps"]), time, np.nan), ".-", label=schedule, **style)
+            right.plot(row["eta"], np.where(np.isfinite(loss), loss, np.nan), ".-", **style)
         for ax in (left, right):
             onset = float(row["onset"].sel(bound="estimate"))
             if np.isfinite(onset):
                 ax.axvline(onset, color="black", linestyle=":", linewidth=0.8)
-            if any(np.isfinite(line.get_ydata()).any() for line in ax.lines[: len(SCHEDULES)]):
-                ax.set_yscale("log")
-            ax.set(xscale="log", xlabel="peak learning rate (dotted: η_c of constant rates)")
-            ax.set_title(row["label"].item(), fontsize="small")
+            ax.set(
+                xscale="log",
+                xlim=(0.9 * row["eta"].values[0], 1.1 * row["eta"].values[-1]),
+                xlabel="peak learning rate",
+            )
+            ax.set_title(f"{row['label'].item()} (dotted: η_c of constant rates)", fontsize="small")
+        if np.isfinite(row["curve"].sel(goal="end").values).any() and (row["curve"].sel(goal="end") > 0).any():
+            right.set_yscale("log")
+        left.set_ylim(0, float(row["steps"]))
         left.set_ylabel(f"steps to a loss of {float(row['targets'][1]):g}, median")
         right.set_ylabel("training loss in the end, median")
     axes[0].legend(fontsize="x-small")
@@ -178,7 +176,7 @@ def figures(summary: xr.Dataset, jobs: Mapping[str, Any]) -> dict[str, Figure]:
 
 
 def words(summary: xr.Dataset, jobs: Mapping[str, Any]) -> dict[str, Any]:
-    rows, pays, costs, count = [], 0, 0, 0
+    rows, pays, costs, count, above = [], 0, 0, 0, np.zeros((2, 2), int)
     for case in range(summary.sizes["case"]):
         row = summary.isel(case=case)
         onset = float(row["onset"].sel(bound="estimate"))
@@ -186,7 +184,10 @@ def words(summary: xr.Dataset, jobs: Mapping[str, Any]) -> dict[str, Any]:
             own = row.isel(schedule=place)
             ratios = [own["ratio"].sel(goal=goal) for goal in GOALS]
             peaks = [own["peak"].sel(goal=goal).values for goal in GOALS]
-            said = [" and ".join(f"{peak / onset:.2g}" for peak in np.unique(both)) for both in peaks]
+            said = [
+                " and ".join(f"{peak / onset:.2g}" for peak in np.unique(both[np.isfinite(both)])) for both in peaks
+            ]
+            above[min(place, 1)] += np.array([np.sum(np.isfinite(peaks)), np.sum(np.array(peaks) > onset)])
             shown = [text for pair in zip(map(stats.format_interval, ratios), said, strict=True) for text in pair]
             rows.append(
                 [row["label"].item(), schedule, *shown, stats.format_interval(own["exponent"].sel(goal="late"))]
@@ -209,6 +210,10 @@ def words(summary: xr.Dataset, jobs: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **summary.attrs,
         "table": markdown(header, rows, "ll" + "r" * 7),
+        "peaks": int(above[1, 0]),
+        "above": int(above[1, 1]),
+        "constant_peaks": int(above[0, 0]),
+        "constant_above": int(above[0, 1]),
         "pays": pays,
         "costs": costs,
         "undecided": count - pays - costs,

@@ -18,6 +18,13 @@ JULIA = {"the rabbit, z² − 0.123 + 0.745i": (-0.123 + 0.745j, 1.3934), "the b
 """Julia sets with their dimensions. Source: McMullen, Am. J. Math. 120 (1998) 691."""
 
 
+LEVELS = (0.0, 0.05)
+"""Of the exponent, in nats per step: 0, and the level from which the studies call training chaotic."""
+
+MOST = 0.9
+"""Share of the boundary's squares from which on the exponent crosses a level there."""
+
+
 def summarise(records: Mapping[str, xr.Dataset], least: int, most: int, smooth: float) -> xr.Dataset:
     """Box dimensions of all maps and controls, flips under nudges, and exponents on both sides of the boundary.
 
@@ -98,15 +105,16 @@ def _along(grid: xr.Dataset, labels: np.ndarray) -> dict[str, Any]:
     side = len(labels)
     growth = stats.first_exponent(grid["growth"]).isel(time=slice(1, None))
     exponent = growth.mean("time", skipna=True).values.reshape(side, side)
-    late = (
-        growth.isel(time=slice(growth.sizes["time"] // 2, None)).mean("time", skipna=False).values.reshape(side, side)
-    )
     loss = grid["loss"]
     ratio = loss.isel(time=slice(-LAST - 1, -1)).mean("time", skipna=False) / loss.isel(time=0)
     again = (ratio.fillna(np.inf) < 1).values.reshape(side, side)
-    edge, sign = stats.boundary(labels), stats.boundary(exponent > 0)
-    near = np.pad(sign, 1)
-    near = np.any([near[a : a + side - 1, b : b + side - 1] for a in range(3) for b in range(3)], axis=0)
+    edge = stats.boundary(labels)
+
+    def crossing(level: float) -> np.ndarray:
+        """Squares within one of a square in which the exponent crosses a level."""
+        near = np.pad(stats.boundary(exponent > level), 1)
+        return np.any([near[a : a + side - 1, b : b + side - 1] for a in range(3) for b in range(3)], axis=0)
+
     corners = np.stack([labels[a : a + side - 1, b : b + side - 1] for a in (0, 1) for b in (0, 1)])
     values = np.stack([exponent[a : a + side - 1, b : b + side - 1] for a in (0, 1) for b in (0, 1)])
     trains = np.nanmean(np.where(corners, values, np.nan)[:, edge], axis=0) if edge.any() else np.array([np.nan])
@@ -115,19 +123,24 @@ def _along(grid: xr.Dataset, labels: np.ndarray) -> dict[str, Any]:
     def share(flag: np.ndarray) -> xr.DataArray:
         return stats.fraction(xr.DataArray(flag.ravel(), dims="place"), "place")
 
+    nothing = stats.interval(np.nan, np.nan, np.nan)
     return {
         "exponent": (("y", "x"), exponent),
-        "late_exponent": (("y", "x"), late),
         "rounding": share(labels != again),
-        "agree": share((exponent <= 0) == labels),
-        "sign_at_edge": share(near[edge]) if edge.any() else stats.interval(np.nan, np.nan, np.nan),
-        "sign_anywhere": share(near),
+        "at_edge": _by_level({level: share(crossing(level)[edge]) if edge.any() else nothing for level in LEVELS}),
+        "anywhere": _by_level({level: share(crossing(level)) for level in LEVELS}),
+        "chaotic_and_trains": _by_level(
+            {level: share((exponent > level)[labels]) if labels.any() else nothing for level in LEVELS}
+        ),
         "trains": stats.mean_interval(xr.DataArray(trains, dims="seed"), skipna=True),
         "fails": stats.mean_interval(xr.DataArray(fails, dims="seed"), skipna=True),
-        "chaotic_and_trains": share((exponent > 0)[labels]) if labels.any() else stats.interval(np.nan, np.nan, np.nan),
         "edge_trains": ("square", trains),
         "edge_fails": ("square", fails),
     }
+
+
+def _by_level(shares: Mapping[float, xr.DataArray]) -> xr.DataArray:
+    return xr.concat(list(shares.values()), xr.DataArray(list(shares), dims="level", name="level"))
 
 
 def findings(summary: xr.Dataset, records: Mapping[str, Any]) -> list[Finding]:
@@ -166,21 +179,16 @@ def findings(summary: xr.Dataset, records: Mapping[str, Any]) -> list[Finding]:
     found.append(
         beyond("floor", "places that another program of the same training labels differently", summary["rounding"], "")
     )
-    at, level = summary["sign_at_edge"], 0.9
-    found += [
-        claim(
-            "λ",
-            "boundary squares where λ changes sign, within one square",
-            f"> {level:g}, if it is the boundary",
-            at,
-            stats.above(at, level),
-        ),
-        beyond("λ", "the same of all squares", summary["sign_anywhere"], ""),
-        beyond("λ", "places that train with λ ≤ 0, or fail with λ > 0", summary["agree"], ""),
-        beyond("λ", "places that train with λ > 0, of those that train", summary["chaotic_and_trains"], ""),
-        beyond("λ", "λ on the boundary's side that trains", summary["trains"], "", "nats/step"),
-        beyond("λ", "λ on the side that does not", summary["fails"], "", "nats/step"),
-    ]
+    for level in LEVELS:
+        at, anywhere, trains = (
+            summary[name].sel(level=level) for name in ("at_edge", "anywhere", "chaotic_and_trains")
+        )
+        quantity, most = f"boundary squares where λ crosses {level:g}, within one square", stats.above(at, MOST)
+        found.append(claim("λ", quantity, f"> {MOST:g}, if it is the boundary", at, most))
+        found.append(beyond("λ", "the same of all squares", anywhere, ""))
+        found.append(beyond("λ", f"places with λ > {level:g}, of those that train", trains, ""))
+    found.append(beyond("λ", "λ on the boundary's side that trains", summary["trains"], "", "nats/step"))
+    found.append(beyond("λ", "λ on the side that does not", summary["fails"], "", "nats/step"))
     return found
 
 
@@ -215,8 +223,27 @@ def words(summary: xr.Dataset, records: Mapping[str, Any]) -> dict[str, Any]:
         "last": LAST,
         "seconds": f"{sum(each['wall_seconds'] + each['compile_seconds'] for each in others):.0f}",
         "gradients": f"{sum(each['cost']['steps'] for each in others):.2g}",
+        "flips": _said(summary, "flips"),
+        "edge_flips": _said(summary, "flips_zoomed"),
+        "at_zero": stats.format_interval(summary["at_edge"].sel(level=LEVELS[0])),
+        "at_level": stats.format_interval(summary["at_edge"].sel(level=LEVELS[1])),
+        "level": LEVELS[1],
+        "positive": stats.format_interval(summary["chaotic_and_trains"].sel(level=LEVELS[0])),
+        "trains": stats.format_interval(summary["trains"]),
+        "fails": stats.format_interval(summary["fails"], "nats/step"),
+        "slopes": _slopes(summary),
         "share": f"{float(summary['computed'].sel(map='rates')) / points**2:.0%}",
     }
+
+
+def _said(summary: xr.Dataset, name: str) -> str:
+    return stats.format_interval(summary[name]) if name in summary else "an unknown share"
+
+
+def _slopes(summary: xr.Dataset) -> str:
+    zooms = [name for name in summary["map"].values if name.startswith("zoom")]
+    slopes = summary["local_slope"].sel(map=zooms).isel(size=slice(None, -1))
+    return f"{float(slopes.min()):.2f} to {float(slopes.max()):.2f}" if zooms else "unknown"
 
 
 report = Experiment(summarise, figures, findings, words)
