@@ -15,7 +15,8 @@ def test_a_step_at_a_place_is_gradient_descent_with_its_two_rates():
     system = boundary_trials.trained(3, "tanh", False, 5, REGION)
     theta = {**(system.theta or {}), "place": 2.0 * 5 + 1}  # row 2 of 0 … 4, column 1
     x = system.init(jax.random.key(0), theta)
-    loss, gradient = jax.value_and_grad(lambda x: system.loss(x, theta, None))(x)
+    assert system.loss is not None
+    loss, gradient = jax.value_and_grad(system.loss)(x, theta, None)
     y = jax.jit(lambda x: system.step(x, theta, None))(x)
     for layer, rate in (("first_layer", 10**0.75), ("second_layer", 10**1.5)):
         moved = getattr(x, layer) - rate * getattr(gradient, layer)
@@ -65,7 +66,7 @@ def test_a_schedule_moves_by_its_formula(place):
     state, rates = optimizer.init(jnp.zeros(())), []
     for _ in range(steps):
         update, state = optimizer.update(jnp.ones(()), state)
-        rates.append(-float(update) / 3)
+        rates.append(-float(jnp.asarray(update)) / 3)
     t = np.arange(steps)
     warm, cosine = np.minimum(0.5 + 0.25 * t, 1), 0.5 * (1 + np.cos(np.pi * t / steps))
     expected = (
