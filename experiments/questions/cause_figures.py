@@ -66,5 +66,5 @@ def _losses(summary: xr.Dataset) -> Figure:
             ax.axhline(target, color="black", linewidth=0.5)
         ax.set(yscale="log", xlabel="t (steps)", ylabel="training loss, median over seeds")
         ax.set_title(f"{row['label'].item()}, η = {float(row['rates']):.3g}", fontsize="small")
-    axes[0].legend(fontsize="x-small")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize="small")
     return figure
