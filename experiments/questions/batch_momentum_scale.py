@@ -49,11 +49,13 @@ def summarise(
     Returns:
         ``[job, momentum, init_scale]``, along ``rate`` per learning rate: what `landmarks_of` and `answers` return;
         `noisy`, the mean exponent of copies with minibatches of their own and its onset `noisy_onset`; `excess`, their
-        last distance over that of the copy that was not perturbed; `counts`. A job has coordinates `network`, `batch`.
+        last distance over that of the copy that was not perturbed, in the geometric mean; `counts`. A job has
+        coordinates `network` and `batch`.
     """
-    rows = [_job(part, level, factor, share, least_window) for part in datasets.values()]
-    names = xr.DataArray(np.array(list(datasets), dtype=object), dims="job", name="job")
-    configs = [provenance_of(part)["config"] for part in datasets.values()]
+    parts = sorted(datasets.values(), key=_place)
+    rows = [_job(part, level, factor, share, least_window) for part in parts]
+    configs = [provenance_of(part)["config"] for part in parts]
+    names = xr.DataArray(np.array([config["job"] for config in configs], dtype=object), dims="job", name="job")
     summary = xr.concat(rows, names, coords="minimal", compat="override")
     summary = summary.merge(answers(summary, level, equal))
     summary["counts"] = (summary["best"] > learns) & summary["found"]
@@ -62,6 +64,12 @@ def summarise(
         batch=("job", [config["own"]["batch"] or 120 for config in configs]),
         label=("job", np.array([_label(config) for config in configs], dtype=object)),
     )
+
+
+def _place(dataset: xr.Dataset) -> int:
+    """Where the yaml lists the job."""
+    config = provenance_of(dataset)["config"]
+    return list(config["jobs"]).index(config["job"])
 
 
 def _label(config: Mapping[str, Any]) -> str:
@@ -80,10 +88,12 @@ def _job(dataset: xr.Dataset, level: float, factor: float, share: float, least_w
         logarithm = xr.ufuncs.log(distance.where(distance > 0))
         steps = (logarithm - logarithm.shift(time=1)).fillna(0.0).where(logarithm.notnull())
         exponent = in_windows(steps, found["window"])
+        null = dataset["noisy_null"].isel(time=-1, drop=True)
+        last = logarithm.isel(time=-1, drop=True) - xr.ufuncs.log(null.where(null > 0))
         parts = {
             "noisy": stats.mean_interval(exponent),
             "noisy_onset": stats.onset(exponent, level=level)["onset"],
-            "excess": stats.mean_interval((distance / dataset["noisy_null"]).isel(time=-1, drop=True)),
+            "excess": xr.ufuncs.exp(stats.mean_interval(last)),
         }
     rates = found["learning_rate"].values
     found = found.assign({name: part.drop_attrs() for name, part in parts.items()})
