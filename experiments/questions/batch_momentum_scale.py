@@ -1,4 +1,4 @@
-"""What batch size, momentum, initialisation scale, width and depth do to the onset of chaos and the fastest η."""
+"""What batch size, momentum, initialisation scale and depth do to the onset of chaos and the fastest η."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,6 @@ FACTORS = {
     "momentum 0.9 against none": ("momentum", 0.9, 0.0),
     "initialisation scale 2.83 against 1": ("init_scale", 2.83, 1.0),
     "initialisation scale 8 against 1": ("init_scale", 8.0, 1.0),
-    "32 hidden units against 10 (sigmoid)": ("network", "sigmoid_wide", "sigmoid"),
     "three hidden layers against one (tanh)": ("network", "tanh_deep", "tanh"),
 }
 """What is compared, all else equal."""
