@@ -107,7 +107,10 @@ def test_contrasts_compare_what_is_alike_in_all_else():
     counts[1, 1, 1] = False
     spans = {"onset": onset, "fastest": 2 * onset, "ratio": 2 * xr.ones_like(onset)}
     summary = xr.Dataset({name: stats.interval(part, part, part) for name, part in spans.items()}).assign(
-        counts=counts, network=("job", np.array(["sigmoid", "sigmoid"], object)), batch=("job", [120, 60])
+        censored=~xr.ones_like(counts),
+        counts=counts,
+        network=("job", np.array(["sigmoid", "sigmoid"], object)),
+        batch=("job", [120, 60]),
     )
     found = batch_momentum_scale.contrasts(summary.set_coords(["network", "batch"]))
     wanted = {

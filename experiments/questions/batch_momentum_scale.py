@@ -113,12 +113,17 @@ def contrasts(summary: xr.Dataset) -> dict[str, dict[str, xr.DataArray]]:
                 logs = [
                     np.log(stats.bounds(a[quantity])[0].values / stats.bounds(b[quantity])[0].values) for a, b in pairs
                 ]
-                both = [(a["counts"] & b["counts"]).values for a, b in pairs]
+                both = [(_known(a) & _known(b)).values for a, b in pairs]
                 values = np.concatenate([part[known].ravel() for part, known in zip(logs, both, strict=True)])
                 cells = xr.DataArray(values[np.isfinite(values)], dims="setting")
                 found = stats.mean_interval(cells, "setting") if cells.size else stats.interval(np.nan, np.nan, np.nan)
                 table[words][quantity] = xr.ufuncs.exp(found)
     return table
+
+
+def _known(summary: xr.Dataset) -> xr.DataArray:
+    """The cases that count, without those whose η_c is only known to be at or below the grid's first value."""
+    return summary["counts"] & ~summary["censored"].astype(bool)
 
 
 def _pairs(summary: xr.Dataset, name: str, new: Any, old: Any) -> list[tuple[xr.Dataset, xr.Dataset]]:

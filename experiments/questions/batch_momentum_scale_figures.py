@@ -25,16 +25,23 @@ def _map(summary: xr.Dataset) -> Figure:
         ("fastest η", "fastest", LogNorm(0.01, 6), "viridis"),
         ("fastest η over η_c", "ratio", LogNorm(1 / 16, 16), "RdBu"),
     ]
+    censored = xr.where(summary["censored"].astype(bool), 3.0, 1.0)
     for ax, (title, name, norm, colours) in zip(axes, parts, strict=True):
         values = stats.bounds(summary[name])[0].where(summary["counts"])
-        draw_map(ax, values.transpose("job", "momentum", "init_scale"), norm, colours)
+        draw_map(
+            ax,
+            values.transpose("job", "momentum", "init_scale"),
+            norm,
+            colours,
+            None if name == "fastest" else censored,
+        )
         ax.set_title(title, fontsize="small")
         ax.set_xlabel("momentum β")
     axes[0].set_yticks(range(summary.sizes["job"]), summary["label"].values, fontsize="small")
     scales = ", ".join(f"{scale:g}" for scale in summary["init_scale"].values)
     figure.suptitle(
         f"Iris; within each momentum the initialisation scales {scales} (1: LeCun) from left to right; "
-        "grey: does not learn, or no onset",
+        "grey: does not learn, or no onset; *: η_c is at or below the first η of the grid",
         fontsize="small",
     )
     return figure

@@ -6,8 +6,8 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
-MARKS = {1.0: "", 0.0: "×", 2.0: "="}
-"""Behind a number: the answer no, or equal; ? where it is undecided."""
+MARKS = {1.0: "", 0.0: "×", 2.0: "=", 3.0: "*"}
+"""Behind a number: the answer no, or equal; * a remark of the figure's own; ? where it is undecided."""
 
 
 def draw_map(
