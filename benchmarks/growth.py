@@ -54,7 +54,10 @@ def draw(found: dict, path: Path) -> None:
             bottom.plot(x, [max(point["host_bytes"], 1) / 2**20 for point in points], "o-", label="host")
             if points[0]["device_bytes"]:
                 bottom.plot(x, [point["device_bytes"] / 2**20 for point in points], "s-", label="device")
-            top.set(xscale="log", yscale="log")
+            if axis == "devices":
+                top.set(ylim=(0, None), xticks=x)
+            else:
+                top.set(xscale="log", yscale="log")
             bottom.set(xlabel=LABELS[axis], ylim=(0, None))
         axes[0, 0].set_ylabel("seconds, compilation apart")
         axes[1, 0].set_ylabel("memory beyond that of\nthe start, MiB")
@@ -72,6 +75,8 @@ def page(found: dict) -> str:
         "gradient descent; every point is one sweep in a process of its own. Compilation stands apart; memory is what",
         f"it took beyond what it held when the problem was made, compiler included. {found['cells'][0]['on']}, "
         f"{os.cpu_count()} cores.",
+        "",
+        "Devices of a CPU are simulated: however many, they share its cores, which a single one keeps busy already.",
         "",
         "![time and memory over cells, parameters, steps and devices](growth.png)",
         "",
