@@ -2,7 +2,6 @@
 
 import time
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -26,14 +25,18 @@ def _mlp(weights, inputs):
 
 
 def _lenet(weights, inputs):
-    def layer(kernel, x):
-        dims = ("NCHW", "OIHW", "NCHW")
-        x = jnp.tanh(jax.lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=dims))
-        n, channels, height, width = x.shape
-        return x.reshape(n, channels, height // 2, 2, width // 2, 2).mean((3, 5))
+    """Convolutions as products with patches, as `chaosjax.models.cnn` has them on a CPU."""
 
-    hidden = layer(weights[1], layer(weights[0], inputs)).reshape(len(inputs), -1)
-    return jnp.tanh(hidden @ weights[2]) @ weights[3]
+    def layer(kernel, h):
+        size, (height, width) = len(kernel), h.shape[1:3]
+        shifts = [(i, j) for i in range(size) for j in range(size)]
+        parts = [h[:, i : i + height - size + 1, j : j + width - size + 1] for i, j in shifts]
+        h = jnp.tanh(jnp.concatenate(parts, axis=-1) @ kernel.reshape(-1, kernel.shape[-1]))
+        n, height, width, channels = h.shape
+        return h.reshape(n, height // 2, 2, width // 2, 2, channels).mean((2, 4))
+
+    h = layer(weights[1], layer(weights[0], jnp.moveaxis(inputs, 1, -1)))
+    return jnp.tanh(jnp.moveaxis(h, -1, 1).reshape(len(inputs), -1) @ weights[2]) @ weights[3]
 
 
 def _perceptron(samples: int, inputs: int, dtype: str = "float64") -> cj.System:
@@ -96,6 +99,7 @@ def lenet(samples: int, cells: int, steps: int) -> dict:
     """A tangent vector along the training of each of some convolutional networks."""
     task = problems.images(samples, cells)
     stacked = [jnp.asarray(kernel) for kernel in task.weights]
+    stacked[:2] = [jnp.moveaxis(kernel, (3, 4, 2, 1), (1, 2, 3, 4)) for kernel in stacked[:2]]
 
     def pick(params, theta):
         return tuple(kernel[jnp.int32(theta["number"])] for kernel in stacked)
