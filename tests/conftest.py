@@ -15,7 +15,7 @@ from pathlib import Path
 import jax
 import jaxtyping
 import pytest
-from long_tests import is_long, rank
+from long_tests import is_exhaustive, is_long, rank
 
 CHECKED = (
     "_cell _eigenpairs _engine _execution _fit _jumps _krylov _linalg _members _minibatch _optimizer _overlaps _parity "
@@ -54,6 +54,7 @@ def compile_quickly(request):
 
 def pytest_addoption(parser):
     parser.addoption("--every-probe", action="store_true", help="conformance of every probe on every system: minutes")
+    parser.addoption("--exhaustive", action="store_true", help="also the tests that repeat others on more cases")
     parser.addoption("--accelerator", action="store_true", help="conformance on the accelerator that JAX finds, only")
 
 
@@ -73,6 +74,10 @@ def pytest_collection_modifyitems(config, items):
         wanted = [item for item in items if item.path.stem == "test_conformance" or "accelerator" in item.keywords]
         config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
         items[:] = wanted
+    if not config.getoption("--exhaustive"):
+        left = [item for item in items if is_exhaustive(item.nodeid.removeprefix("tests/"))]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
     items.sort(key=lambda item: rank(item.path.stem))
     for item in items:
         if is_long(item.nodeid.removeprefix("tests/")):

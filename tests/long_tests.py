@@ -116,6 +116,36 @@ KEPT = (
 )
 
 
+EXHAUSTIVE = (
+    "test_compilation.py::test_the_cache_is_switched_off",
+    "test_conformance.py::test_one_cell_alone_is_the_cell_of_a_batch_to_rounding[adam, replacement]",
+    "test_conformance.py::test_threads_chunks_interruptions_and_the_order_of_probes_change_no_bit[nesterov, dropout]",
+    "test_conformance.py::test_threads_chunks_interruptions_and_the_order_of_probes_change_no_bit[rmsprop, batch norm]",
+    "test_docs.py::test_curvature",
+    "test_examples.py::test_a_transformer",
+    "test_optimizers.py::test_every_optimizer_of_optax_agrees_with_the_plain_loop_or_is_refused[False]",
+    "test_shares.py::test_processes_of_jaxs_distributed_runtime_are_killed_and_go_on[4]",
+    "test_studies.py::test_an_experiment_of_the_studies_at_toy_size[curvature/catapult]",
+    "test_studies.py::test_an_experiment_of_the_studies_at_toy_size[danovski/phases]",
+    "test_studies.py::test_one_report_over_two_jobs[questions/cause]",
+    "test_studies.py::test_an_experiment_of_the_studies_at_toy_size[questions/trainability_boundary]",
+    "test_studies.py::test_one_report_over_two_jobs[curvature/before_edge]",
+    "test_studies.py::test_one_report_over_two_jobs[curvature/edge_of_stability]",
+    "test_studies.py::test_one_report_over_two_jobs[jimenez/robustness]",
+    "test_studies.py::test_one_report_over_two_jobs[questions/batch",
+    "test_studies.py::test_one_report_over_two_jobs[questions/fastest",
+    "test_studies.py::test_the_mnist_experiments_by",
+    "test_thresholds.py::test_no_single",
+    "test_thresholds.py::test_of_gradient_descent",
+    "test_thresholds.py::test_the_preconditioner_is_that_of_the_step_by_its_formula[adagrad]",
+    "test_thresholds.py::test_the_preconditioner_is_that_of_the_step_by_its_formula[adamw]",
+    "test_thresholds.py::test_the_preconditioner_is_that_of_the_step_by_its_formula[nadam]",
+    "test_training.py::test_push_is_the_dense_jacobian[heavy_ball]",
+    "test_training.py::test_push_is_the_dense_jacobian[nesterov]",
+    "test_validation.py::test_spectra_of_training",
+)
+"""Slow tests that repeat another on one more case, or on one more experiment: `pytest --exhaustive` runs them too."""
+
 FIRST = (
     "test_studies test_conformance test_thresholds test_docs test_stopping test_validation test_experiments "
     "test_shares test_training test_sharpness test_optimizers"
@@ -131,3 +161,8 @@ def rank(file: str) -> int:
 def is_long(name: str) -> bool:
     """Whether the test of that name, ``file::test[case]``, is left to `make test-all`."""
     return name.startswith(LONG) and not name.startswith(KEPT)
+
+
+def is_exhaustive(name: str) -> bool:
+    """Whether the test of that name is left to `pytest --exhaustive`."""
+    return name.startswith(EXHAUSTIVE)
