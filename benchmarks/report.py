@@ -150,7 +150,7 @@ def _beside(results: dict) -> Table:
     note = (
         "Both sides compute the same thing from the same data and weights, in float64 where nothing else is said; the "
         "last column is the largest relative difference of their results: losses, or exponents (of frames that begin "
-        "at random). Compilation is the first call's, ours / the peer's, beside the rates."
+        "at random). Compilation is the first call's, ours / the peer's; programs on disk are taken from there."
     )
     columns = ("Longer work", "peer", "chaosjax", "the peer", "ratio", "aim", "compilation, s", "difference")
     return Table("Beside other packages", columns, rows, note)
