@@ -95,14 +95,19 @@ LONG = (
     "test_training.py::test_an_optimizer_that_needs_the_loss",
     "test_training.py::test_push_is_the_dense_jacobian[adamw",
     "test_training.py::test_push_is_the_dense_jacobian[nesterov",
+    "test_cli.py::test_a_job_whose_overrides",
+    "test_ensembles.py::test_copies_of_a_later_start",
+    "test_growth_split.py::test_float32",
+    "test_probes.py::test_distances_follow",
+    "test_stopping.py::test_a_signal_saves",
+    "test_sweep.py::test_ensembles_share",
+    "test_sweep.py::test_noise_is_common",
+    "test_training.py::test_push_is_the_dense_jacobian[gd]",
+    "test_weights.py::",
 )
 
 KEPT = (
     "test_conformance.py::test_threads_chunks_interruptions_and_the_order_of_probes_change_no_bit[logistic]",
-    "test_conformance.py::test_threads_chunks_interruptions_and_the_order_of_probes_change_no_bit[gd]",
-    "test_conformance.py::test_one_cell_alone_is_the_cell_of_a_batch_to_rounding[gd]",
-    "test_conformance.py::test_some_cells_diverge_and_the_others_do_not[gd]",
-    "test_conformance.py::test_eager_steps_are_jitted_steps_to_rounding[gd]",
     "test_examples.py::test_an_example_is_short",
     "test_examples.py::test_logistic",
     "test_experiments.py::test_a_mistake_gets_one_clear_message[arguments2",
