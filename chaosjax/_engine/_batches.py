@@ -37,9 +37,9 @@ class Layout(NamedTuple):
     @property
     def at_once(self) -> int:
         """Devices at work, of a plain CPU threads."""
-        singles = self.single_devices
-        plain_cpu = singles[0].platform == "cpu" and singles[0] in self.devices
-        return self.threads if plain_cpu else len(singles)
+        first = self.devices[0]
+        plain_cpu = first.platform == "cpu" and not isinstance(first, Group)
+        return self.threads if plain_cpu else len(self.single_devices)
 
     def split(self, cells: PyTree) -> list[PyTree]:
         """Arrays ``[cells, ...]`` as batches on their devices; the last cell is repeated until its batch is full."""

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 import chaosjax as cj
+from experiments._carrying import carrying
 
 
 class Followed(NamedTuple):
@@ -53,16 +54,5 @@ def follow_the_edge(
         log_rate = x.log_rate + gain * jnp.clip(level - growth, -0.25, 0.05)
         return Followed(y, pushed / length, growth, log_rate)
 
-    def of_point(read: Any) -> Any:
-        return lambda x, theta, *noise: read(x.point, theta, *noise)
-
-    return cj.System(
-        init,
-        step,
-        noise=system.noise,
-        loss=None if system.loss is None else of_point(system.loss),
-        params=lambda x: system.params(x.point),
-        metrics={name: of_point(read) for name, read in system.metrics.items()},
-        theta={},
-        attrs={**system.attrs, "controller": f"tangent growth {level:g}, gain {gain:g}, from {first:g}"},
-    )
+    words = f"tangent growth {level:g}, gain {gain:g}, from {first:g}"
+    return carrying(system, init, step, {}, controller=words)

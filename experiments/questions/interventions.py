@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 import chaosjax as cj
+from experiments._carrying import carrying
 
 MEMORY = 0.5
 """Of the exponential mean of a frame vector's growth, per step."""
@@ -135,7 +136,9 @@ def two_rates(system: cj.System, calm: float, k: int) -> cj.System:
             x.grown + jnp.log(length),
         )
 
-    return _around(system, init, step, {"learning_rate": None, "arm": 0.0, "calm_rate": calm}, f"two rates, k={k}")
+    return carrying(
+        system, init, step, {"learning_rate": None, "arm": 0.0, "calm_rate": calm}, intervention=f"two rates, k={k}"
+    )
 
 
 def shaken(system: cj.System, calm: float, k: int) -> cj.System:
@@ -169,7 +172,9 @@ def shaken(system: cj.System, calm: float, k: int) -> cj.System:
         expanding = _pushed(x.expanding, jax.vmap(bent)(x.expanding.vectors), eta)
         return Shaken(chart(moved), own, chart(v - eta * beside), expanding, key)
 
-    return _around(system, init, step, {"learning_rate": None, "arm": 0.0, "calm_rate": calm}, f"noise, k={k}")
+    return carrying(
+        system, init, step, {"learning_rate": None, "arm": 0.0, "calm_rate": calm}, intervention=f"noise, k={k}"
+    )
 
 
 def switched(system: cj.System, calm: float, losses: tuple[float, float]) -> cj.System:
@@ -194,7 +199,7 @@ def switched(system: cj.System, calm: float, losses: tuple[float, float]) -> cj.
         return Switched(system.step(x.point, {"learning_rate": rate}, noise), passed)
 
     theta = {"learning_rate": None, "arm": 0.0, "calm_rate": calm}
-    return _around(system, init, step, theta, "rates that switch at losses {}, {}".format(*losses))
+    return carrying(system, init, step, theta, intervention="rates that switch at losses {}, {}".format(*losses))
 
 
 def counted(frame: Tangent) -> Float[Array, " k"]:
@@ -230,21 +235,3 @@ def _linearized(system: cj.System, point: PyTree, theta: Any) -> tuple[Array, An
 def _random(point: PyTree, key: PRNGKeyArray, k: int) -> Float[Array, "k d"]:
     u, _ = cj.phase(point)
     return orthonormal(jax.random.normal(key, (k, u.size), u.dtype))[0]
-
-
-def _around(system: cj.System, init: Any, step: Any, theta: dict[str, Any], what: str) -> cj.System:
-    """A system whose phase points hold one of `system` as `point`."""
-
-    def of_point(read: Any) -> Any:
-        return lambda x, theta, *noise: read(x.point, theta, *noise)
-
-    return cj.System(
-        init,
-        step,
-        noise=system.noise,
-        loss=of_point(system.loss),
-        params=lambda x: system.params(x.point),
-        metrics={name: of_point(read) for name, read in system.metrics.items()},
-        theta=theta,
-        attrs={**system.attrs, "intervention": what},
-    )
