@@ -27,7 +27,7 @@ def test_every_space_by_hand():
     probe = cj.probes.ensemble(0.3, copies=3, norm="l2", spaces=spaces)
     ds = sweep({"d": probe}, system, steps=4).squeeze()
     theta = {"learning_rate": 1.0}
-    carry = cj.start(system, {"d": probe}, jax.random.key(0), theta)
+    carry = jax.jit(lambda: cj.start(system, {"d": probe}, jax.random.key(0), theta))()
     copies = carry.memories["d"].copies.points
     points = [carry.x, *(jax.tree.map(lambda leaf, i=i: leaf[i], copies) for i in range(3))]
     step = jax.jit(lambda x: system.step(x, theta, None))
@@ -72,7 +72,7 @@ def test_redrawn_noise_is_another_streams_and_counter_based():
 
     def streams(t):
         transition = cj.Transition(DRIVEN, jnp.int32(t), None, {}, key)
-        return np.stack([transition.redraw(i) for i in (1, 2, 3)])
+        return np.stack(jax.jit(lambda: [transition.redraw(i) for i in (1, 2, 3)])())
 
     assert (streams(0) != streams(1)).any()
     assert (streams(0)[0] != streams(0)[1]).any()

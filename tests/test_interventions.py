@@ -48,7 +48,7 @@ def test_a_step_leaves_out_what_dense_projections_leave_out(system, basis):
     x = jax.jit(out.init)(jax.random.key(0), theta)
     x = x._replace(expanding=x.expanding._replace(growth=jnp.asarray([0.2, 0.02])))  # counts 1 and 0.4
     u, chart = cj.phase(x.point)
-    gradient = np.asarray(jax.grad(lambda u: system.loss(chart(u), {}, None))(u))
+    gradient = np.asarray(jax.jit(jax.grad(lambda u: system.loss(chart(u), {}, None)))(u))
     rows = {"expanding": x.expanding.vectors, "random": x.random, "sharpest": x.sharpest[:K]}[basis]
     kept = np.eye(u.size) - np.asarray(rows).T @ np.diag([1, 0.4]) @ np.asarray(rows)
     y = jax.jit(out.step)(x, theta, None)

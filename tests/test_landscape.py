@@ -26,7 +26,7 @@ def landscape(values, ends=1.0):
 
 def test_lines_and_planes_are_the_loss_there():
     system, x = landscape([1.0, 2.0, 3.0]), jnp.asarray([0.5, -1.0, 0.2])
-    directions, at = jnp.asarray([[0.0, 1.0, 0.0], [0.6, 0.0, 0.8]]), jnp.linspace(-1, 1, 5)
+    directions, at = jnp.asarray([[0.0, 1.0, 0.0], [0.6, 0.0, 0.8]]), jnp.asarray(np.linspace(-1, 1, 5))
     lines = curvature.along(system, x, {}, directions, at, side_by_side=3)
     flat = curvature.plane(system, x, {}, directions, at, at[:3])
     for i, a in enumerate(at):
@@ -79,13 +79,16 @@ def mixed(params, seed, odd):
 @pytest.mark.parametrize(("activation", "odd"), [("relu", False), ("tanh", True)])
 def test_the_barrier_to_a_permuted_copy_is_gone_after_alignment(activation, odd):
     system = cj.training(cases.problem(cj.models.mlp([7, 5], activation)), optax.sgd)
-    x = jax.jit(lambda x: jax.lax.fori_loop(0, 300, lambda _, x: system.step(x, RATE, None), x))(system.init(KEY, RATE))
+    x = jax.jit(lambda x: jax.lax.fori_loop(0, 300, lambda _, x: system.step(x, RATE, None), x))(
+        jax.jit(system.init)(KEY, RATE)
+    )
     other = x._replace(params=mixed(x.params, 0, odd))
     np.testing.assert_allclose(system.loss(other, RATE, None), system.loss(x, RATE, None), rtol=1e-12)
-    assert curvature.interpolation(system, x, other, RATE).barrier > 0.05
+    barrier = jax.jit(lambda x, y: curvature.interpolation(system, x, y, RATE).barrier)
+    assert barrier(x, other) > 0.05
     back = curvature.aligned(system, other, x, RATE, odd=odd)
     jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, b), back.x.params, x.params)
-    assert curvature.interpolation(system, x, back.x, RATE).barrier < 1e-12
+    assert barrier(x, back.x) < 1e-12
     assert sorted(back.orders[0]) == list(range(7))
 
 

@@ -25,7 +25,8 @@ def test_a_part_is_the_part_of_the_whole():
 
 def test_every_value_is_as_likely_at_every_place():
     size, keys = 10, 4000
-    draws = jax.vmap(lambda key: permuted(key, jnp.arange(size), size))(jax.random.split(jax.random.key(0), keys))
+    draw = jax.jit(jax.vmap(lambda key: permuted(key, jnp.arange(size), size)))
+    draws = draw(jax.random.split(jax.random.key(0), keys))
     counts = np.stack([np.bincount(np.asarray(draws)[:, place], minlength=size) for place in range(size)])
     statistic = ((counts - keys / size) ** 2 / (keys / size)).sum()
     assert 0.001 < stats.chi2.sf(statistic, (size - 1) ** 2) < 0.999
@@ -39,7 +40,8 @@ def test_neighbours_are_uncorrelated():
 
 def test_all_orders_of_four_come_up_equally_often():
     keys = 24 * 400
-    draws = np.asarray(jax.vmap(lambda key: permuted(key, jnp.arange(4), 4))(jax.random.split(jax.random.key(1), keys)))
+    draw = jax.jit(jax.vmap(lambda key: permuted(key, jnp.arange(4), 4)))
+    draws = np.asarray(draw(jax.random.split(jax.random.key(1), keys)))
     counts = np.unique(draws, axis=0, return_counts=True)[1]
     assert len(counts) == 24
     assert stats.chisquare(counts).pvalue > 0.001

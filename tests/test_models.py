@@ -22,7 +22,7 @@ def split(model, inputs=INPUTS, outputs=3):
 
 @pytest.mark.parametrize(("init", "deviation"), [("normal", 1), ("lecun", 1 / 8), ("he", np.sqrt(2) / 8), ("ntk", 1)])
 def test_kernels_have_the_deviation_of_their_initialisation(init, deviation):
-    params, _ = split(cj.models.mlp([400], init=init, init_scale=0.5)).init(KEY)
+    params, _ = jax.jit(split(cj.models.mlp([400], init=init, init_scale=0.5)).init)(KEY)
     kernel = params["layers"][0]["kernel"]
     # the standard error of the deviation of n normal numbers is σ/√(2n)
     assert abs(kernel.std() / (0.5 * deviation) - 1) < 4 / np.sqrt(2 * kernel.size)
@@ -34,9 +34,9 @@ def test_kernels_have_the_deviation_of_their_initialisation(init, deviation):
 @pytest.mark.parametrize("init", ["normal", "ntk"])
 def test_mlp_by_hand(widths, init):
     network = split(cj.models.mlp(widths, activation="sigmoid", init=init))
-    params, state = network.init(KEY)
+    params, state = jax.jit(network.init)(KEY)
     params = jax.tree.map(lambda leaf: leaf + 0.1, params)  # biases that are not 0
-    outputs, _ = network.apply(params, state, INPUTS, True)
+    outputs, _ = jax.jit(network.apply, static_argnums=3)(params, state, INPUTS, True)
     h = np.asarray(INPUTS)
     for i in range(len(widths) + 1):
         layer = params["layers"][i]
@@ -54,8 +54,8 @@ def test_without_bias_there_is_none(model):
 
 def test_cnn_by_hand_and_on_flat_images():
     network = split(cj.models.cnn([2], kernel_size=3, activation="relu"))
-    params, state = network.init(KEY)
-    outputs, _ = network.apply(params, state, INPUTS, True)
+    params, state = jax.jit(network.init)(KEY)
+    outputs, _ = jax.jit(network.apply, static_argnums=3)(params, state, INPUTS, True)
     images = INPUTS.reshape(7, 8, 8, 1)
     shaped, _ = split(cj.models.cnn([2], activation="relu"), images).apply(params, state, images, True)
     np.testing.assert_array_equal(outputs, shaped)
@@ -70,9 +70,9 @@ def test_cnn_by_hand_and_on_flat_images():
 def test_transformer_by_hand():
     tokens = INPUTS[:, :20].reshape(7, 4, 5)
     network = split(cj.models.transformer(6, heads=2, activation="relu"), tokens)
-    params, state = network.init(KEY)
+    params, state = jax.jit(network.init)(KEY)
     params = jax.tree.map(lambda leaf: leaf + 0.1, params)  # biases that are not 0
-    outputs, _ = network.apply(params, state, tokens, True)
+    outputs, _ = jax.jit(network.apply, static_argnums=3)(params, state, tokens, True)
 
     def norm(h, p):
         centred = h - h.mean(axis=-1, keepdims=True)
@@ -159,12 +159,13 @@ MODELS = {
 @pytest.mark.parametrize("name", MODELS)
 def test_every_kind_of_network_descends_its_loss(name):
     problem = cases.problem(MODELS[name])
-    params, state = problem.init(KEY, {})
+    init = jax.jit(problem.init)
+    params, state = init(KEY, {})
     assert all(leaf.dtype == jnp.float64 for leaf in jax.tree.leaves(params))
-    other, _ = problem.init(jax.random.key(1), {})
+    other, _ = init(jax.random.key(1), {})
     assert (ravel_pytree(params)[0] != ravel_pytree(other)[0]).any()
-    loss = lambda params: problem.loss(params, state, {"weight_decay": 0.01}, None)[0]  # noqa: E731
-    gradient = jax.grad(loss)(params)
+    loss = jax.jit(lambda params: problem.loss(params, state, {"weight_decay": 0.01}, None)[0])
+    gradient = jax.jit(jax.grad(loss))(params)
     square = sum(jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(gradient))
     rate = 1e-5 / jnp.sqrt(square)
     after = loss(jax.tree.map(lambda p, g: p - rate * g, params, gradient))
@@ -173,7 +174,7 @@ def test_every_kind_of_network_descends_its_loss(name):
 
 def test_running_averages_move_in_training_and_are_used_in_evaluation():
     network = split(cases.Normalised, INPUTS[:, :2])
-    params, state = network.init(KEY)
+    params, state = jax.jit(network.init)(KEY)
     trained, after = network.apply(params, state, INPUTS[:, :2], True)
     mean = np.asarray(INPUTS[:, :2] @ params["hidden"]["kernel"] + params["hidden"]["bias"][None]).mean(axis=0)
     np.testing.assert_allclose(after["norm"]["mean"], 0.3 * mean, rtol=1e-10)
@@ -268,7 +269,7 @@ def test_a_sweep_goes_through_every_new_kind(name):
 @pytest.mark.parametrize("model", [cases.Dropped, LinenDropped()])
 def test_dropout_draws_anew_in_training_and_never_in_evaluation(model):
     network = split(model, INPUTS[:, :2])
-    params, state = network.init(KEY)
+    params, state = jax.jit(network.init)(KEY)
     first, after = network.apply(params, state, INPUTS[:, :2], True)
     second, _ = network.apply(params, after, INPUTS[:, :2], True)
     assert (first != second).any()

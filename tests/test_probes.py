@@ -23,10 +23,10 @@ def sweep(probes, system=SYSTEM, axes=None, steps=6, **options):
 def trajectory(steps, system=SYSTEM, seed=0):
     """Phase points 0 … steps, by a plain loop."""
     theta = {"learning_rate": RATE}
-    points = [system.init(jax.random.fold_in(jax.random.key(seed), 0), theta)]
+    points = [jax.jit(system.init)(jax.random.fold_in(jax.random.key(seed), 0), theta)]
+    step = jax.jit(lambda x, t: system.step(x, theta, system.noise(jax.random.key(0), t)))
     for t in range(steps):
-        noise = system.noise(jax.random.key(0), jnp.int32(t))
-        points.append(system.step(points[-1], theta, noise))
+        points.append(step(points[-1], t))
     return points
 
 
@@ -34,6 +34,7 @@ def flat(x):
     return np.asarray(ravel_pytree(x.params)[0])
 
 
+@jax.jit
 def full_loss(params):
     return SYSTEM.loss(trajectory(0)[0]._replace(params=params), {"learning_rate": RATE}, None)
 
@@ -49,7 +50,8 @@ def test_loss_norms_and_metrics_belong_to_the_state_at_their_time():
     }
     ds = sweep(probes)
     points = trajectory(7)
-    gradients = [np.asarray(ravel_pytree(jax.grad(full_loss)(x.params))[0]) for x in points]
+    gradient = jax.jit(jax.grad(full_loss))
+    gradients = [np.asarray(ravel_pytree(gradient(x.params))[0]) for x in points]
     for i, x in enumerate(points[:7]):
         here = ds.isel(time=i)
         np.testing.assert_allclose(here.loss, full_loss(x.params), rtol=1e-12)

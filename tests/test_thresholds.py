@@ -53,7 +53,7 @@ def test_a_schedule_has_the_threshold_of_its_step():
 
 def test_a_loss_of_stability_without_a_flip_is_found():
     """Two complex roots leave: z² − z + s, of product s, before z = −1 is reached at s = −2 (never)."""
-    response = cj._response.largest_stable(jnp.array([1.0, -1.0, 0.0, 0.0]), jnp.array([0.0, 0.4, 0.6]))
+    response = jax.jit(cj._response.largest_stable)(jnp.array([1.0, -1.0, 0.0, 0.0]), jnp.array([0.0, 0.4, 0.6]))
     poly = lambda s: np.abs(np.roots([1, -1, 0.4 * s, 0.6 * s])).max()  # noqa: E731
     assert poly(float(response) * (1 - 1e-9)) < 1 < poly(float(response) * (1 + 1e-9))
 
@@ -69,7 +69,7 @@ def test_a_loss_of_stability_without_a_flip_is_found():
 def test_what_has_no_threshold_is_refused(optimizer, message):
     system = cj.training(cases.problem(), optimizer)
     theta = {"learning_rate": 0.1}
-    x = system.init(jax.random.key(0), theta)
+    x = jax.jit(system.init)(jax.random.key(0), theta)
     with pytest.raises(ValueError, match=message):
         _ = cj.Transition(system, jnp.int32(0), x, theta, jax.random.key(0)).edge
 

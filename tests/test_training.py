@@ -27,8 +27,8 @@ def test_push_is_the_dense_jacobian(name):
     theta = {"learning_rate": 0.1}
     transition = transition_of(system, theta)
     u, chart = cj.phase(transition.x)
-    dense = jax.jacfwd(lambda u: cj.phase(system.step(chart(u), theta, None))[0])(u)
-    pushed = jax.vmap(transition.push, in_axes=1, out_axes=1)(jnp.eye(u.size))
+    dense = jax.jit(jax.jacfwd(lambda u: cj.phase(system.step(chart(u), theta, None))[0]))(u)
+    pushed = jax.jit(jax.vmap(transition.push, in_axes=1, out_axes=1))(jnp.eye(u.size))
     np.testing.assert_allclose(pushed, dense, rtol=1e-10, atol=1e-12)
 
 
@@ -37,8 +37,9 @@ def test_hvp_is_the_dense_hessian():
     transition = transition_of(system, {"learning_rate": 0.1})
     flat, unravel = ravel_pytree(transition.params)
     state = transition.x
-    dense = jax.hessian(lambda p: system.loss(state._replace(params=unravel(p)), transition.theta, None))(flat)
-    products = jax.vmap(transition.hvp)(jnp.eye(flat.size))
+    loss = jax.jit(lambda p: system.loss(state._replace(params=unravel(p)), transition.theta, None))
+    dense = jax.jit(jax.hessian(loss))(flat)
+    products = jax.jit(jax.vmap(transition.hvp))(jnp.eye(flat.size))
     np.testing.assert_allclose(products, dense, rtol=1e-9, atol=1e-11)
 
 
