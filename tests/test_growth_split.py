@@ -132,16 +132,16 @@ def test_of_a_map_with_a_state_the_parts_add_up_and_the_second_split_is_missing(
     ds = sweep(system, probe, steps=5, rates=(0.3,))
     np.testing.assert_allclose(sum(ds[f"g_{part}"] for part in PARTS), ds.g, rtol=0, atol=1e-12)
     assert ds.g_turning[1:].isnull().all()
-    carry = cj.start(system, {"g": probe}, jax.random.key(0), theta)
+    carry = jax.jit(lambda: cj.start(system, {"g": probe}, jax.random.key(0), theta))()
     v = np.asarray(carry.memories["g"].frame.vectors[0])
     u, chart = cj.phase(carry.x)
-    J = np.asarray(jax.jacfwd(lambda u: cj.phase(system.step(chart(u), theta, None))[0])(u))
+    J = np.asarray(jax.jit(jax.jacfwd(lambda u: cj.phase(system.step(chart(u), theta, None))[0]))(u))
     p = v.size // 2
     weights = ravel_pytree(carry.x.params)[0]
     unravel = ravel_pytree(carry.x.params)[1]
     loss = system.loss
     assert loss is not None
-    H = jax.hessian(lambda w: loss(carry.x._replace(params=unravel(w)), theta, None))(weights)
+    H = jax.jit(jax.hessian(lambda w: loss(carry.x._replace(params=unravel(w)), theta, None)))(weights)
     values, vectors = np.linalg.eigh(H)
     place = np.asarray(cj.phase(carry.x._replace(params=unravel(jax.numpy.arange(1.0, p + 1))))[0])
     rows = [int(np.flatnonzero(place == i + 1)[0]) for i in range(p)]

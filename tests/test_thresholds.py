@@ -221,8 +221,9 @@ def test_float32_finds_the_same_to_its_precision():
     theta, found = {"learning_rate": 0.02}, {}
     for dtype in ("float32", "float64"):
         system = cj.training(cases.problem(dtype=dtype), partial(optax.adam, eps=EPS))
-        x = system.init(jax.random.key(0), theta)
-        found[dtype] = cj.Transition(system, jnp.int32(0), x, theta, jax.random.key(0)).edge
+        x = jax.jit(system.init)(jax.random.key(0), theta)
+        edge = jax.jit(lambda x, system=system: cj.Transition(system, jnp.int32(0), x, theta, jax.random.key(0)).edge)
+        found[dtype] = edge(x)
         assert found[dtype].threshold.dtype == found[dtype].inverse.dtype == dtype
     np.testing.assert_allclose(found["float32"].threshold, 38 / 0.02, rtol=1e-6)
     np.testing.assert_allclose(found["float32"].inverse, found["float64"].inverse, rtol=1e-3)
@@ -249,15 +250,16 @@ def test_no_single_threshold_is_nan_and_a_refused_optimizer_can_fall_back():
 
 def test_batch_sharpness_is_the_mean_over_the_minibatches_of_other_streams():
     system, theta = cj.training(cases.problem(), optax.sgd, batch_size=3), {"learning_rate": 0.1}
-    x = system.init(jax.random.key(0), theta)
+    x = jax.jit(system.init)(jax.random.key(0), theta)
     transition = cj.Transition(system, jnp.int32(2), x, theta, jax.random.key(5))
     record = jax.jit(lambda: cj.probes.batch_sharpness(6).emit((), transition)[1])()
     w, unravel = jax.flatten_util.ravel_pytree(x.params)
-    products, squares = [], []
+    noise, products, squares = jax.jit(system.noise), [], []
+    loss = lambda w, indices: system.loss(x._replace(params=unravel(w)), theta, indices)  # noqa: E731
+    derivatives = jax.jit(lambda w, indices: (jax.grad(loss)(w, indices), jax.hessian(loss)(w, indices)))
     for stream in range(1, 7):
-        indices = system.noise(jax.random.fold_in(jax.random.key(5), stream), jnp.int32(2))
-        loss = lambda w, indices=indices: system.loss(x._replace(params=unravel(w)), theta, indices)  # noqa: E731
-        gradient, hessian = jax.grad(loss)(w), jax.hessian(loss)(w)
+        indices = noise(jax.random.fold_in(jax.random.key(5), stream), jnp.int32(2))
+        gradient, hessian = derivatives(w, indices)
         products.append(float(gradient @ hessian @ gradient))
         squares.append(float(gradient @ gradient))
     a, b = np.array(products), np.array(squares)
