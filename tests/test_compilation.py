@@ -133,13 +133,15 @@ def doubling(factor):
 POINT = {"x": cj.probes.reading(lambda transition: transition.x)}
 
 
-def test_a_program_without_a_time_of_last_use_gets_one(tmp_path):
-    for name in ("a-cache", "b-cache", "b-atime", ".lockfile"):
-        (tmp_path / name).write_bytes(b"12345678")
-    _disk_cache._complete(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"a-cache", "a-atime", "b-cache", "b-atime", ".lockfile"}
-    assert (tmp_path / "b-atime").read_bytes() == b"12345678"
-    assert int.from_bytes((tmp_path / "a-atime").read_bytes(), "little") == (tmp_path / "a-cache").stat().st_mtime_ns
+def test_of_the_kept_programs_those_used_longest_ago_go_first(tmp_path):
+    for age, name in enumerate(("new", "old", "oldest")):
+        (tmp_path / name).write_bytes(bytes(100))
+        os.utime(tmp_path / name, (1e9 - age, 1e9 - age))
+    os.utime(tmp_path / "oldest", (2e9, 1e9 - 2))  # read since
+    _disk_cache._prune(tmp_path, 300)
+    assert len(list(tmp_path.iterdir())) == 3
+    _disk_cache._prune(tmp_path, 250)
+    assert {path.name for path in tmp_path.iterdir()} == {"new", "oldest"}
 
 
 def test_a_step_whose_surroundings_have_changed_is_traced_anew():
@@ -182,7 +184,3 @@ def test_a_step_may_decide_by_a_control_parameter_that_is_no_axis():
 
     system = cj.System(lambda key, theta: jnp.ones(()), step, theta={"n": 2, "r": None})
     assert cj.sweep(system, POINT, {"r": [0.5, 1.0]}, steps=2, progress=False).x[:, -1].values.tolist() == [1, 4]
-
-
-def test_the_folder_of_compiled_programs_has_a_largest_size():
-    assert jax.config.values["jax_compilation_cache_max_size"] == 2 * 2**30

@@ -17,11 +17,8 @@ _DEFAULT_SECONDS, _LEAST_SECONDS = 1.0, 0.2
 """What compiles faster is not kept: JAX's default, and ours in its place."""
 
 
-_UNBOUNDED = -1
-"""JAX's default size of the folder."""
-
 MOST_BYTES = 2 * 2**30
-"""What the folder may hold; beyond it, what was used least recently goes."""
+"""What the folder may hold when a process begins; beyond it, what was used longest ago goes."""
 
 
 _hits = threading.local()
@@ -55,7 +52,7 @@ def use_disk_cache() -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _is_private(folder):
             raise PermissionError(0, "others can write it")
-        _complete(folder)
+        _prune(folder, MOST_BYTES)
     except (OSError, RuntimeError) as error:
         why = getattr(error, "strerror", error)
         warnings.warn(
@@ -68,19 +65,23 @@ def use_disk_cache() -> None:
     jax.config.update("jax_compilation_cache_dir", str(folder))
     if jax.config.values["jax_persistent_cache_min_compile_time_secs"] == _DEFAULT_SECONDS:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST_SECONDS)
-    if jax.config.values["jax_compilation_cache_max_size"] == _UNBOUNDED:
-        jax.config.update("jax_compilation_cache_max_size", MOST_BYTES)
     compilation_cache.reset_cache()  # or a process that has compiled before would not look at the folder
 
 
-def _complete(folder: Path) -> None:
-    """Give each program a time of its last use: JAX keeps nothing more while one is missing, as a kill can leave it."""
-    names = {path.name for path in folder.iterdir()}
-    for name in names:
-        program, end, _ = name.rpartition("-cache")
-        if end and f"{program}-atime" not in names:
-            used = (folder / name).stat().st_mtime_ns
-            (folder / f"{program}-atime").write_bytes(used.to_bytes(8, "little"))
+def _prune(folder: Path, most: int) -> None:
+    """Delete what was used longest ago (to a day, as file systems note it) until at most that many bytes remain.
+
+    Once per process. JAX's own bound, ``jax_compilation_cache_max_size``, locks and reads the whole folder whenever a
+    program is written: a quarter of a second at 5,000 programs, against a tenth of a millisecond without.
+    """
+    with os.scandir(folder) as entries:
+        files = [(entry.path, entry.stat()) for entry in entries if entry.is_file()]
+    total = sum(status.st_size for _, status in files)
+    for path, status in sorted(files, key=lambda file: max(file[1].st_atime, file[1].st_mtime)):
+        if total <= most:
+            break
+        Path(path).unlink(missing_ok=True)  # another process may do the same
+        total -= status.st_size
 
 
 def _is_private(folder: Path) -> bool:
