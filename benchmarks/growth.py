@@ -58,7 +58,7 @@ def draw(found: dict, path: Path) -> None:
                 top.set(ylim=(0, None), xticks=x)
             else:
                 top.set(xscale="log", yscale="log")
-            bottom.set(xlabel=LABELS[axis], ylim=(0, None))
+            bottom.set(xlabel=LABELS[axis], ylim=(0, 1.1 * bottom.get_ylim()[1]))
         axes[0, 0].set_ylabel("seconds, compilation apart")
         axes[1, 0].set_ylabel("memory beyond that of\nthe start, MiB")
         axes[0, 0].legend(fontsize="small")

@@ -1,19 +1,37 @@
 """Probing runs over the learning rate, and what was found from them."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import xarray as xr
 from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
+from chaosjax.plotting._style import style
 from chaosjax.stats import bounds, format_interval
 
-if TYPE_CHECKING:
-    from chaosjax._questions import FoundLearningRate
+
+class Found(Protocol):
+    """What is drawn of `FoundLearningRate`; its own words are there."""
+
+    @property
+    def learning_rate(self) -> xr.DataArray: ...
+
+    @property
+    def onset(self) -> xr.DataArray: ...
+
+    @property
+    def unstable(self) -> float: ...
+
+    @property
+    def rounds(self) -> Sequence[xr.Dataset]: ...
 
 
-def learning_rate(found: "FoundLearningRate", title: str = "") -> Figure:
+@style()
+def learning_rate(found: Found, title: str = "") -> Figure:
     """Draw the loss at the end of each probing run over η, one line per round, and the curves of the last rounds.
 
     The recommended learning rate is a line with its interval as a band; the onset of chaos and the first learning rate
@@ -33,9 +51,10 @@ def learning_rate(found: "FoundLearningRate", title: str = "") -> Figure:
         last = last.where(last < 3 * first)
         left.plot(last["learning_rate"], last, "o-", color=colour, markersize=4, label=f"{int(loss['time'][-1])} steps")
     rate, low, high = map(float, bounds(found.learning_rate))
+    accent = to_rgba("C3")  # the colour of now, not of the time at which the figure is written
     if np.isfinite(rate):
-        left.axvline(rate, color="C3")
-        left.axvspan(low, high, color="C3", alpha=0.15, label=f"recommended: {format_interval(found.learning_rate)}")
+        left.axvline(rate, color=accent)
+        left.axvspan(low, high, color=accent, alpha=0.15, label=f"recommended: {format_interval(found.learning_rate)}")
     onset = float(bounds(found.onset)[0])
     if np.isfinite(onset):
         left.axvline(onset, color="0.3", linestyle="-.", label=f"chaotic from {onset:.3g}")
@@ -50,7 +69,7 @@ def learning_rate(found: "FoundLearningRate", title: str = "") -> Figure:
     return figure
 
 
-def _curves(ax, found: "FoundLearningRate") -> None:
+def _curves(ax: Axes, found: Found) -> None:
     parts = [r["loss"].mean("seed", skipna=False) for r in found.rounds[2:] or found.rounds[-1:]]
     loss = xr.concat(parts, "learning_rate").sortby("learning_rate")
     shades = colormaps["plasma"](np.linspace(0.1, 0.85, loss.sizes["learning_rate"]))

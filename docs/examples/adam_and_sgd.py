@@ -40,4 +40,5 @@ def main(out: str = "adam_and_sgd.png", rates: int = 10, seeds: int = 6, steps: 
 
 if __name__ == "__main__":
     cj.configure(x64=True)  # first of all: float64
-    main(str(Path(__file__).with_suffix(".png")))
+    with cj.plotting.style():
+        main(str(Path(__file__).with_suffix(".png")))

@@ -36,4 +36,5 @@ def main(out: str = "chaos_or_noise.png", rates: int = 7, seeds: int = 8, steps:
 
 if __name__ == "__main__":
     cj.configure(x64=True)  # first of all: float64
-    main(str(Path(__file__).with_suffix(".png")))
+    with cj.plotting.style():
+        main(str(Path(__file__).with_suffix(".png")))

@@ -37,5 +37,6 @@ def main(out: str = "covariant_vectors.png", steps: int = 20_000) -> cj.tangent.
 
 if __name__ == "__main__":
     cj.configure(x64=True)  # first of all: float64
-    found = main(str(Path(__file__).with_suffix(".png")))
+    with cj.plotting.style():
+        found = main(str(Path(__file__).with_suffix(".png")))
     print("exponents", found.exponents, "smallest angle", np.degrees(found.angles.min()), "degrees")

@@ -36,4 +36,5 @@ def main(out: str = "divergence.png", steps: int = 150) -> xr.Dataset:
 
 if __name__ == "__main__":
     cj.configure(x64=True)  # first of all: float64
-    main(str(Path(__file__).with_suffix(".png")))
+    with cj.plotting.style():
+        main(str(Path(__file__).with_suffix(".png")))

@@ -39,4 +39,5 @@ def main(out: str = "edge_of_stability.png", seeds: int = 3, steps: int = 3000) 
 
 if __name__ == "__main__":
     cj.configure(x64=True)  # first of all: float64
-    main(str(Path(__file__).with_suffix(".png")))
+    with cj.plotting.style():
+        main(str(Path(__file__).with_suffix(".png")))

@@ -47,4 +47,5 @@ def main(out: str = "fractal.png", pixels: int = 128, steps: int = 100, width: i
 
 if __name__ == "__main__":
     cj.configure(x64=True)  # first of all: float64
-    main(str(Path(__file__).with_suffix(".png")))
+    with cj.plotting.style():
+        main(str(Path(__file__).with_suffix(".png")))

@@ -34,7 +34,7 @@ def main(
     bottom.plot(4, np.log(2), "o", color="C3", clip_on=False, label="exact at r = 4: ln 2")
     bottom.axhline(0, color="black", linewidth=0.8)
     bottom.set(xlabel="r", ylabel="exponent λ (nats/step)", xlim=(2.8, 4), ylim=(-1.5, 0.8))
-    bottom.legend(loc="lower right")
+    bottom.legend(loc="lower left")
     figure.savefig(out, dpi=100)
     plt.close(figure)
     return exponents
@@ -42,6 +42,7 @@ def main(
 
 if __name__ == "__main__":
     cj.configure(x64=True)  # first of all: float64
-    found = cj.stats.mean_interval(main(str(Path(__file__).with_suffix(".png"))).sel(r=4))
+    with cj.plotting.style():
+        found = cj.stats.mean_interval(main(str(Path(__file__).with_suffix(".png"))).sel(r=4))
     value, low, high = map(float, cj.stats.bounds(found))
     print(f"r = 4: λ = {value:.5f}, 95 % in {low:.5f} to {high:.5f}; exact: {np.log(2):.5f}")

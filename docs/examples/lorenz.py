@@ -44,7 +44,8 @@ def main(out: str = "lorenz.png", seeds: int = 8, steps: int = 100_000, transien
 
 if __name__ == "__main__":
     cj.configure(x64=True)  # first of all: float64
-    spectrum = main(str(Path(__file__).with_suffix(".png")))
+    with cj.plotting.style():
+        spectrum = main(str(Path(__file__).with_suffix(".png")))
     for name in ("exponents", "sum", "kaplan_yorke"):
         value, low, high = (end.values.round(5) for end in cj.stats.bounds(cj.stats.mean_interval(spectrum[name])))
         print(f"{name}: {value} in {low} to {high}")

@@ -25,9 +25,8 @@ def main(out: str = "perceptron.png", values: int = 300, seeds: int = 2, steps: 
     """Draws λ and the loss over η and returns `exponent` `[learning_rate, seed]`, its `theory`, and `edge`, 2/max h."""
     iris, softmax = cj.datasets.iris(scaling="standardised"), cj.models.mlp([])  # of a linear layer
     system = cj.training(cj.supervised(softmax, iris, weight_decay=0.01), optax.sgd)
-    probes = {"growth": cj.probes.lyapunov(), "loss": cj.probes.loss()}
     axes = {"learning_rate": np.linspace(0.5, 30, values), "seed": np.arange(seeds)}
-    ds = cj.sweep(system, probes, axes, steps=steps)
+    ds = cj.sweep(system, {"growth": cj.probes.lyapunov(), "loss": cj.probes.loss()}, axes, steps=steps)
     found = xr.Dataset({"exponent": cj.stats.finite_time_exponents(ds.growth, start=steps // 2).isel(exponent=0)})
 
     hessian = {"h": cj.probes.reading(eigenvalues, dims=("eigenvalue",))}  # at the end of a run that converges
@@ -53,6 +52,7 @@ def main(out: str = "perceptron.png", values: int = 300, seeds: int = 2, steps: 
 
 if __name__ == "__main__":
     cj.configure(x64=True)  # first of all: float64
-    found = main(str(Path(__file__).with_suffix(".png")))
+    with cj.plotting.style():
+        found = main(str(Path(__file__).with_suffix(".png")))
     error = abs(found.exponent - found.theory).where(found.learning_rate < 0.95 * found.edge).max()
     print(f"2/sharpness = {float(found.edge):.4f}; below 0.95 of it λ is within {float(error):.1g} of the theory")

@@ -35,4 +35,5 @@ def main(out: str = "spectrum.png", rates: int = 60, seeds: int = 4, steps: int 
 
 if __name__ == "__main__":
     cj.configure(x64=True)  # first of all: float64
-    main(str(Path(__file__).with_suffix(".png")))
+    with cj.plotting.style():
+        main(str(Path(__file__).with_suffix(".png")))

@@ -46,7 +46,8 @@ def main(out: str = "step_decay.png", seeds: int = 10, steps: int = 200, drops: 
 
 if __name__ == "__main__":
     cj.configure(x64=False)  # float32 is enough: a tangent vector needs no small radius
-    ds = main(str(Path(__file__).with_suffix(".png")))
+    with cj.plotting.style():
+        ds = main(str(Path(__file__).with_suffix(".png")))
     for against in ds.drop_at.values[[0, -1]]:  # of the same seeds
         gain = (ds.accuracy - ds.accuracy.sel(drop_at=against)).drop_sel(drop_at=against).sel(time=[50, 100, 200])
         table = cj.stats.mean_interval(gain).to_dataset("bound").to_dataframe().round(3)

@@ -9,8 +9,7 @@ import xarray as xr
 
 import chaosjax as cj
 
-YOUNG = 10
-"""Steps between fresh tangent vectors."""
+YOUNG = 10  # steps between fresh tangent vectors
 
 
 def main(
@@ -48,4 +47,5 @@ def main(
 
 if __name__ == "__main__":
     cj.configure(x64=True)  # first of all: float64
-    print(main(str(Path(__file__).with_suffix(".png"))).mean("seed"))
+    with cj.plotting.style():
+        print(main(str(Path(__file__).with_suffix(".png"))).mean("seed"))

@@ -143,24 +143,24 @@ def figures(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str
             right = ax.twinx()
             ends, times = part["window_end"].values, part["time"].values
             known = np.isfinite(part["exponent"].sel(bound="estimate").values)
-            plotting.band(ax, ends[known], part["exponent"][:, known], colour="tab:red", label="λ")
+            plotting.band(ax, ends[known], part["exponent"][:, known], colour="C3", label="λ")
             known = np.isfinite(part["ratio"].sel(bound="estimate").values)
-            plotting.band(right, times[known], part["ratio"][:, known], colour="tab:blue", label="S·η/2")
-            ax.axhline(summary.attrs["level"], color="tab:red", linewidth=0.6, linestyle=":")
-            right.axhline(1, color="tab:blue", linewidth=0.6, linestyle="--")
+            plotting.band(right, times[known], part["ratio"][:, known], colour="C0", label="S·η/2")
+            ax.axhline(summary.attrs["level"], color="C3", linewidth=0.6, linestyle=":")
+            right.axhline(1, color="C0", linewidth=0.6, linestyle="--")
             right.set_yscale("log")
             ax.set_title(f"{label}\nη = {float(part['learning_rate']):.3g}", fontsize="x-small")
             ax.tick_params(labelsize="x-small")
-            ax.tick_params(colors="tab:red", axis="y")
-            right.tick_params(labelsize="x-small", colors="tab:blue", axis="y", which="both")
+            ax.tick_params(colors="C3", axis="y")
+            right.tick_params(labelsize="x-small", colors="C0", axis="y", which="both")
             locator = LogLocator(subs=(1, 2, 5))
             right.yaxis.set(major_locator=locator, major_formatter="{x:g}", minor_formatter=NullFormatter())
             if row == count - 1:
                 ax.set_xlabel("time t (steps)", fontsize="small")
             if column == 0:
-                ax.set_ylabel("λ (nats/step)", color="tab:red", fontsize="small")
+                ax.set_ylabel("λ (nats/step)", color="C3", fontsize="small")
             if column == rates - 1:
-                right.set_ylabel("sharpness·η/2", color="tab:blue", fontsize="small")
+                right.set_ylabel("sharpness·η/2", color="C0", fontsize="small")
     title = f"exponent of windows of {summary.attrs['window']} steps (re-seeded frames) and sharpness·η/2"
     figure.suptitle(f"{title}; means over seeds (geometric on the right), 95 % intervals", fontsize="small")
     return {"before_edge": figure}

@@ -16,10 +16,10 @@ UNPUBLISHED = "no published counterpart"
 
 PARTS = {
     "exponent": ("black", "λ"),
-    "sharp": ("tab:red", "sharp: curvature > 2/η"),
-    "negative": ("tab:blue", "negative: curvature < 0"),
-    "calm": ("tab:green", "calm: curvature between"),
-    "turning": ("tab:orange", "lost by turning"),
+    "sharp": ("C3", "sharp: curvature > 2/η"),
+    "negative": ("C0", "negative: curvature < 0"),
+    "calm": ("C2", "calm: curvature between"),
+    "turning": ("C1", "lost by turning"),
 }
 
 

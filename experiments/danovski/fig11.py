@@ -99,7 +99,7 @@ def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:
     right.plot(ends, ends, "k--", linewidth=0.7, label="equal")
     still = int(((abs(summary["tangent"]) < STILL) & (abs(summary["exponent"]) < STILL)).sum())
     note = f"{still} of {summary.sizes['seed']} within {STILL:g} of 0"
-    right.annotate(note, (0, 0), xytext=(30, 0), textcoords="offset points", fontsize="small", va="center")
+    right.annotate(note, (0, 0), xytext=(45, 0), textcoords="offset points", fontsize="small", va="center")
     right.set(xlabel="tangent exponent (nats/step)", ylabel="Kantz' exponent of\nthe loss (nats/step)")
     right.legend()
     figure.suptitle("Iris, η = 5, later half of the run")

@@ -5,7 +5,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from chaosjax import plotting, stats
-from experiments import Experiment, Finding, beyond, claim, colours, initialisations, panels
+from experiments import Experiment, Finding, beyond, claim, colours, initialisations, legend_above, panels
 
 SMALL = 1e-5
 """Up to this radius a perturbation has room to grow before it saturates."""
@@ -60,7 +60,7 @@ def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:
     plotting.band(right, local["time"], local, colour="C0", label="tangent, mean over initialisations")
     right.axhline(0, color="black", linewidth=0.5)
     right.set(xlabel="time t (steps)", ylabel="local exponent (nats/step)")
-    right.legend()
+    legend_above(right, 0.15)
     figure.suptitle(f"Iris, η = 1, {initialisations(dataset)}")
     return {"fig7": figure}
 

@@ -118,7 +118,7 @@ def figure10(memory: xr.DataArray, segment: int) -> Figure:
 
 
 def figure12(weights: xr.DataArray, moving: xr.DataArray) -> Figure:
-    """The initialisation with most switching weights, and three of these."""
+    """The initialisation with most switching weights, and those of these that switch most often."""
     switches = (moving > ON).any("window") & (moving < OFF).any("window")
     seed = int(switches.sum("weight").argmax("seed"))
     many = moving.isel(seed=seed)
@@ -133,7 +133,7 @@ def figure12(weights: xr.DataArray, moving: xr.DataArray) -> Figure:
     figure.colorbar(image, ax=left, label=f"log₁₀ mean |Δw| per step, {WINDOW} steps")
     for weight in chosen:
         right.plot(weights["time"], weights.isel(seed=seed, weight=weight), linewidth=0.5, label=f"weight {weight}")
-    right.set(xlabel="time t (steps)", ylabel="value of the weight", title="three that switch")
+    right.set(xlabel="time t (steps)", ylabel="value of the weight", title=f"{len(chosen)} that switch most often")
     right.legend(loc="lower left")
     figure.suptitle("Iris, η = 5")
     return figure

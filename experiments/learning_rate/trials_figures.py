@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from experiments import panels
 from experiments.learning_rate.trials import FINDER
 
-COLOURS = {"judged": "tab:red", "development": "tab:blue"}
+COLOURS = {"judged": "C3", "development": "C0"}
 SHOWN_UP_TO = 4.0
 """Ratios are drawn up to this, AlgoPerf's largest; beyond lie those that are slower and those that missed."""
 
@@ -73,7 +73,7 @@ def _picks(summary: xr.Dataset) -> Figure:
         onset = float(row["onset"].sel(bound="estimate").median(skipna=True))
         if np.isfinite(onset):
             ax.axvline(onset, color="0.4", linewidth=0.8, linestyle="-.")
-        ax.axhline(float(row["oracle"]), color="tab:green", linewidth=0.8)
+        ax.axhline(float(row["oracle"]), color="C2", linewidth=0.8)
         ax.set(xscale="log", ylim=(0, 1.1 * ceiling if np.isfinite(ceiling) else None))
         low, high = ax.get_xlim()
         ticks = [digit * 10.0**power for power in range(-6, 4) for digit in (1, 2, 5)]

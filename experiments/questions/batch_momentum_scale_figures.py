@@ -57,8 +57,8 @@ def _noise(summary: xr.Dataset) -> Figure:
     for at, ax in enumerate(axes):
         row = chosen.isel(job=at, init_scale=place)
         for name, label, colour in (
-            ("exponents", "common minibatches: the map", "tab:red"),
-            ("noisy", "minibatches of their own", "tab:blue"),
+            ("exponents", "common minibatches: the map", "C3"),
+            ("noisy", "minibatches of their own", "C0"),
         ):
             known = np.isfinite(row[name].sel(bound="estimate").values)
             if known.any():

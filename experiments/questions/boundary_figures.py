@@ -16,7 +16,7 @@ MAPS = {
     "scale": "learning rate and scale, tanh",
     "linear": "two learning rates, linear net",
 }
-LABELS = ListedColormap(["tab:red", "tab:blue"])
+LABELS = ListedColormap(["C3", "C0"])
 
 
 def figures(summary: xr.Dataset, records: Mapping[str, Any]) -> dict[str, Figure]:
@@ -95,8 +95,8 @@ def _exponent(summary: xr.Dataset) -> Figure:
     figure.colorbar(mesh, ax=left, label="λ (nats/step)", extend="both")
     bins = np.linspace(-0.5, 1.5, 41)
     for name, colour, label in (
-        ("edge_trains", "tab:blue", "the side that trains"),
-        ("edge_fails", "tab:red", "the side that does not"),
+        ("edge_trains", "C0", "the side that trains"),
+        ("edge_fails", "C3", "the side that does not"),
     ):
         values = summary[name].values
         right.hist(np.clip(values[np.isfinite(values)], bins[0], bins[-1]), bins, color=colour, alpha=0.5, label=label)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from chaosjax import stats
 from experiments import panels
 
-COLOURS = {"expanding": "tab:red", "random": "tab:gray", "sharpest": "tab:blue"}
+COLOURS = {"expanding": "C3", "random": "C7", "sharpest": "C0"}
 
 
 def figures(summary: xr.Dataset, jobs: Mapping[str, Any]) -> dict[str, Figure]:
@@ -57,7 +57,7 @@ def _losses(summary: xr.Dataset) -> Figure:
     figure, axes = panels(cases, rates, (4.2 * rates, 3.0 * cases))
     styles = {"chaotic": ("black", "-"), "calm": ("black", ":")}
     styles |= {f"{basis}: out": (colour, "-") for basis, colour in COLOURS.items()}
-    styles |= {"expanding: calm": ("tab:red", ":"), "expanding: alone chaotic": ("tab:red", "--")}
+    styles |= {"expanding: calm": ("C3", ":"), "expanding: alone chaotic": ("C3", "--")}
     for ax, (case, rate) in zip(axes, np.ndindex(cases, rates), strict=True):
         row = summary.isel(case=case, rate=rate)
         for name, (colour, line) in styles.items():

@@ -64,7 +64,7 @@ def _rules(summary: xr.Dataset) -> Figure:
     for place, rule in enumerate(chosen):
         for ax, name in zip(axes, ("rule_error", "rule_price"), strict=True):
             part = summary[name].sel(rule=rule)
-            for saturating, colour in ((True, "tab:blue"), (False, "tab:orange")):
+            for saturating, colour in ((True, "C0"), (False, "C1")):
                 values = part.isel(network=np.flatnonzero(summary["saturating"].values == saturating)).values.ravel()
                 values = values[np.isfinite(values)]
                 values = np.exp(values) if name == "rule_error" else values

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from matplotlib import colormaps
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
@@ -32,7 +32,7 @@ def _curves(summary: xr.Dataset, unit: str) -> Figure:
             case = chosen.isel(case=place)
             label = case["label"].item()
             if np.isfinite(float(case[unit])):
-                _case(left, right, case, float(case[unit]), colormaps["tab10"](labels.index(label)), label)
+                _case(left, right, case, float(case[unit]), labels.index(label), label)
         left.axhline(summary.attrs["level"], color="black", linewidth=0.8, linestyle="--")
         left.set_ylabel("λ of copies (nats/step)")
         left.set_title(network, fontsize="small")
@@ -54,13 +54,15 @@ def _curves(summary: xr.Dataset, unit: str) -> Figure:
     return figure
 
 
-def _case(left: Axes, right: Axes, case: xr.Dataset, unit: float, colour: Any, label: str) -> None:
+def _case(left: Axes, right: Axes, case: xr.Dataset, unit: float, number: int, label: str) -> None:
+    colour, line = f"C{number}", "-" if number < len(rcParams["axes.prop_cycle"]) else "--"
     eta = case["eta"].values / unit
     exponents, time = case["exponents"], case["mean_time"].values
     known = np.isfinite(exponents.sel(bound="estimate").values)
     at = int(np.nanargmin(time))
-    plotting.band(left, eta[known], exponents.isel(rate=known), colour=colour, label=label, marker="", opacity=0.12)
+    look: dict[str, Any] = {"colour": colour, "linestyle": line, "marker": "", "opacity": 0.12}
+    plotting.band(left, eta[known], exponents.isel(rate=known), label=label, **look)
     left.plot(eta[at], stats.bounds(exponents)[0].values[at], "o", color=colour, markersize=5)
     arrives = case["arrived"].values > 0
-    right.plot(eta[arrives], time[arrives] / np.nanmin(time), color=colour, linewidth=1.2)
+    right.plot(eta[arrives], time[arrives] / np.nanmin(time), line, color=colour, linewidth=1.2)
     right.plot(eta[at], 1, "o", color=colour, markersize=5)
