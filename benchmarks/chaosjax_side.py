@@ -104,4 +104,4 @@ def _peak_bytes() -> int:
 
 
 if __name__ == "__main__":
-    serve({"save": save, "plain": plain, "ensemble": ensemble, "main_job": main_job, "step_cost": step_cost})
+    serve(save, plain, ensemble, main_job, step_cost)

@@ -80,4 +80,4 @@ def eigenthings(record: int, tolerance: float) -> dict:
 
 
 if __name__ == "__main__":
-    serve({"load": load, "curvlinops": curvlinops, "eigenthings": eigenthings})
+    serve(load, curvlinops, eigenthings)

@@ -38,4 +38,4 @@ def run(cells: int, width: int, steps: int, devices: int) -> dict:
 
 
 if __name__ == "__main__":
-    serve({"run": run})
+    serve(run)

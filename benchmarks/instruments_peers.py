@@ -160,13 +160,4 @@ def mnist(samples: int, steps: int, dtype: str, by: str) -> dict:
 
 
 if __name__ == "__main__":
-    serve(
-        {
-            "single_cell": single_cell,
-            "gd_spectrum": gd_spectrum,
-            "lorenz96": lorenz96,
-            "lenet": lenet,
-            "mnist": mnist,
-            "rosenstein": rosenstein,
-        }
-    )
+    serve(single_cell, gd_spectrum, lorenz96, lenet, mnist, rosenstein)

@@ -157,13 +157,4 @@ def _figures(found: Dataset, values: DataArray) -> dict:
 
 
 if __name__ == "__main__":
-    serve(
-        {
-            "single_cell": single_cell,
-            "gd_spectrum": gd_spectrum,
-            "lorenz96": lorenz96,
-            "lenet": lenet,
-            "mnist": mnist,
-            "rosenstein": rosenstein,
-        }
-    )
+    serve(single_cell, gd_spectrum, lorenz96, lenet, mnist, rosenstein)

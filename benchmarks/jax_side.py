@@ -47,4 +47,4 @@ def stacked(steps: int) -> dict:
 
 
 if __name__ == "__main__":
-    serve({"load": load, "vmap": stacked})
+    serve(load, vmap=stacked)

@@ -59,4 +59,4 @@ def _seconds(run) -> float:
 
 
 if __name__ == "__main__":
-    serve({"matmul": matmul, "bandwidth": bandwidth, "describe": describe})
+    serve(matmul, bandwidth, describe)

@@ -95,4 +95,4 @@ def stacked(members: int, steps: int, batch: int, threads: int) -> dict:
 
 
 if __name__ == "__main__":
-    serve({"load": load, "tune": tune, "threads": lambda: DEFAULT_THREADS, "serial": serial, "vmap": stacked})
+    serve(load, tune, serial, threads=lambda: DEFAULT_THREADS, vmap=stacked)

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -57,11 +57,12 @@ def worker(script: str, python: str | Path = sys.executable) -> Iterator[Ask]:
         process.communicate()
 
 
-def serve(tasks: Mapping[str, Callable[..., Any]]) -> None:
-    """Answer tasks from standard input until it closes."""
+def serve(*tasks: Callable[..., Any], **named: Callable[..., Any]) -> None:
+    """Answer tasks from standard input until it closes: functions by their own name, or by the one they are given."""
+    known = {task.__name__: task for task in tasks} | named
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:
         task, options = json.loads(line)
-        answers.write(json.dumps(tasks[task](**options)) + "\n")
+        answers.write(json.dumps(known[task](**options)) + "\n")
         answers.flush()

@@ -36,7 +36,7 @@ class Objective(Protocol):
 
 
 @runtime_checkable
-class Reading(Protocol):
+class Measure(Protocol):
     """An array read off a network: a metric [] or its outputs [n, outputs]."""
 
     def __call__(self, params: PyTree, state: PyTree, /) -> Array: ...
@@ -59,8 +59,8 @@ class Problem(NamedTuple):
 
     init: Initialise
     loss: Objective
-    metrics: Mapping[str, Reading] = {}
-    outputs: Reading | None = None
+    metrics: Mapping[str, Measure] = {}
+    outputs: Measure | None = None
     samples: int | None = None
     theta: Mapping[str, float | None] = {}
     attrs: Mapping[str, Any] = {}
@@ -166,8 +166,8 @@ def supervised(
 
 def _metrics(
     network: Functional, sample_loss: LossFunction, classes: bool, parts: Mapping[str, tuple[Array, Array]]
-) -> dict[str, Reading]:
-    def reading(measure: Callable[[Array, Array], Array], inputs: Array, targets: Array) -> Reading:
+) -> dict[str, Measure]:
+    def reading(measure: Callable[[Array, Array], Array], inputs: Array, targets: Array) -> Measure:
         return lambda params, state: measure(network.apply(params, state, inputs, training=False)[0], targets)
 
     measures = {

@@ -11,8 +11,7 @@ from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 from chaosjax._minibatch import minibatches
 from chaosjax._optimizer import Optimizer, optimizer_rule
 from chaosjax._preconditioner import unit_of
-from chaosjax._problem import Problem
-from chaosjax._problem import Reading as Measure
+from chaosjax._problem import Measure, Problem
 from chaosjax._system import Descent, Reading, System, Theta
 
 

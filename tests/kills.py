@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from labelled import assert_same_bits
 
 import chaosjax as cj
 
@@ -49,11 +50,10 @@ def run(store: Path) -> None:
 
 
 def same(store: Path, whole: Path) -> None:
-    """Exit with an error if two finished stores differ in a bit, or are damaged."""
-    a, b = cj.open_sweep(store), cj.open_sweep(whole)
-    equal = all(a[name].values.tobytes() == b[name].values.tobytes() for name in b)
-    if set(a) != set(b) or not equal or not np.isfinite(b.x).all():
-        raise SystemExit(1)
+    """Raise an error if two finished stores differ in a bit, or are damaged."""
+    found = cj.open_sweep(store)
+    assert_same_bits(found, cj.open_sweep(whole))
+    assert np.isfinite(found.x).all()
 
 
 def forked(work: Callable[..., None], *arguments: Path) -> int:

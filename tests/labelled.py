@@ -1,4 +1,4 @@
-"""Labelled arrays for the tests of the statistics."""
+"""Labelled arrays: for the tests of the statistics, and compared."""
 
 import json
 
@@ -14,6 +14,15 @@ quick = settings(max_examples=25, deadline=None)
 def cells(values, **coords):
     """A DataArray whose dimensions and coordinates are `coords`, in order."""
     return xr.DataArray(values, dims=tuple(coords), coords=coords)
+
+
+def assert_same_bits(one, other):
+    """Two datasets of records have the same names, and the same values to the last bit."""
+    assert set(one) == set(other)
+    for name in one:
+        a, b = one[name].values, other[name].values
+        np.testing.assert_array_equal(a, b, err_msg=name, strict=True)
+        assert a.tobytes() == b.tobytes(), f"{name}: the sign of a zero, or what a NaN says"
 
 
 def random(*shape, seed=0):

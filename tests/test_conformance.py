@@ -5,16 +5,11 @@ import numpy as np
 import pytest
 from cases import CASES, probes_for
 from conftest import Interrupted
+from labelled import assert_same_bits
 
 import chaosjax as cj
 
 CLOCKS = {"steps": 12, "stride": 3, "cells_per_batch": 4, "progress": False}
-
-
-def assert_bitwise(one, other):
-    assert set(one) == set(other)
-    for name in one:
-        np.testing.assert_array_equal(one[name].values, other[name].values, err_msg=name)
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -44,7 +39,7 @@ def test_threads_chunks_interruptions_and_the_order_of_probes_change_no_bit(case
     interrupt(after=2)
     with pytest.raises(Interrupted):
         cj.sweep(case.system, probes, case.axes, **run)
-    assert_bitwise(cj.sweep(case.system, probes, case.axes, **run, resume=True), whole)
+    assert_same_bits(cj.sweep(case.system, probes, case.axes, **run, resume=True), whole)
 
 
 def test_some_cells_diverge_and_the_others_do_not(case, whole):

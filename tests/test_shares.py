@@ -10,10 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import cases
-import numpy as np
 import optax
 import pytest
-import xarray as xr
+from labelled import assert_same_bits
 
 import chaosjax as cj
 
@@ -25,13 +24,6 @@ OPTIONS = {"steps": 12, "stride": 2, "cells_per_batch": 2, "chunk": 3, "progress
 def sweep(axes=AXES, system=None, **options):
     system = system or cj.training(cases.problem(), optax.sgd, batch_size=3)
     return cj.sweep(system, PROBES, axes, **{**OPTIONS, **options})
-
-
-def same(one: xr.Dataset, other: xr.Dataset) -> None:
-    assert set(one) == set(other)
-    assert one.sizes == other.sizes
-    for name in one:
-        np.testing.assert_array_equal(one[name].values, other[name].values, err_msg=name)
 
 
 def files(store: Path) -> dict[str, bytes]:
@@ -74,12 +66,12 @@ def test_shares_make_the_store_of_one_process(whole, alone, tmp_path, count, ord
     """Five batches over two, three or nine processes: chunk by chunk the same files."""
     store = tmp_path / "a.zarr"
     joined = in_turn(store, count, order, noise="independent")
-    same(joined, whole)
+    assert_same_bits(joined, whole)
     assert cj.provenance_of(joined)["identity"] == cj.provenance_of(whole)["identity"]
     assert not store.with_name("a.zarr.parts").exists()
     assert files(store) == files(alone)
     assert cj.verify(store).intact
-    same(sweep(store=store, resume=True, noise="independent"), whole)
+    assert_same_bits(sweep(store=store, resume=True, noise="independent"), whole)
 
 
 def test_an_interrupted_share_goes_on_in_another_process(whole, tmp_path, interrupt):
@@ -90,7 +82,7 @@ def test_an_interrupted_share_goes_on_in_another_process(whole, tmp_path, interr
     interrupt(after=2)
     with pytest.raises(Interrupted):
         in_turn(store, 2, (0,), noise="independent")
-    same(in_turn(store, 1 + 1, (1, 0), noise="independent"), whole)
+    assert_same_bits(in_turn(store, 1 + 1, (1, 0), noise="independent"), whole)
 
 
 def test_a_sweep_whose_cells_all_die_ends_as_in_one_process(tmp_path):
@@ -98,7 +90,7 @@ def test_a_sweep_whose_cells_all_die_ends_as_in_one_process(tmp_path):
     alone = sweep(axes, store=tmp_path / "b.zarr")
     assert bool(alone.diverged_at.notnull().all())
     joined = in_turn(tmp_path / "a.zarr", 3, (0, 1, 2, 0), axes=axes)
-    same(joined, alone)
+    assert_same_bits(joined, alone)
     assert files(tmp_path / "a.zarr") == files(tmp_path / "b.zarr")
 
 
@@ -162,5 +154,5 @@ def test_processes_of_jaxs_distributed_runtime_are_killed_and_go_on(tmp_path, co
     told = [process.communicate(timeout=300)[1] for process in again]
     assert [process.returncode for process in again] == [0] * count, told
     alone = sweep(store=tmp_path / "b.zarr", steps=steps, stride=2, chunk=200)
-    same(cj.open_sweep(store), alone)
+    assert_same_bits(cj.open_sweep(store), alone)
     assert files(store) == files(tmp_path / "b.zarr")

@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 import xarray as xr
+from labelled import assert_same_bits
 
 import chaosjax as cj
 from chaosjax._results import Store
@@ -23,19 +24,13 @@ def sweep(axes=AXES, probes=PROBES, system=SYSTEM, **options):
     return cj.sweep(system, probes, axes, **{"steps": 6, "cells_per_batch": 4, "progress": False, **options})
 
 
-def same(a: xr.Dataset, b: xr.Dataset) -> None:
-    assert set(a) == set(b)
-    for name in a:
-        np.testing.assert_array_equal(a[name].values, b[name].values, err_msg=name)
-
-
 @pytest.fixture(scope="module")
 def whole():
     return sweep(devices=jax.devices()[:1])
 
 
 def test_devices_and_chunks_change_no_bit(whole):
-    same(whole, sweep(devices=jax.devices(), chunk=4))
+    assert_same_bits(whole, sweep(devices=jax.devices(), chunk=4))
 
 
 def test_another_batch_size_changes_only_rounding(whole):
@@ -59,8 +54,8 @@ def test_an_interrupted_run_continues_bit_for_bit(whole, tmp_path, monkeypatch):
             sweep(store=store, chunk=1)
     partial = xr.open_zarr(store, consolidated=False)
     assert bool(partial.loss.isel(time=slice(3, None)).isnull().all())
-    same(whole, sweep(store=store, resume=True, threads=3))
-    same(whole, sweep(store=store, resume=True))
+    assert_same_bits(whole, sweep(store=store, resume=True, threads=3))
+    assert_same_bits(whole, sweep(store=store, resume=True))
 
 
 def test_noise_is_common_to_all_cells_or_each_cells_own():
@@ -81,8 +76,8 @@ def test_a_tuned_cells_per_batch_is_recorded_and_kept_on_resume(tmp_path):
     tuned = sweep(cells_per_batch="tune", store=tmp_path / "a.zarr")
     size = cj.provenance_of(tuned)["identity"]["cells_per_batch"]
     assert 1 <= size <= 6
-    same(sweep(cells_per_batch="tune", store=tmp_path / "a.zarr", resume=True), tuned)
-    same(sweep(cells_per_batch=size), tuned)
+    assert_same_bits(sweep(cells_per_batch="tune", store=tmp_path / "a.zarr", resume=True), tuned)
+    assert_same_bits(sweep(cells_per_batch=size), tuned)
 
 
 @pytest.mark.parametrize("count", [1, 3, 5])
@@ -90,7 +85,7 @@ def test_any_number_of_cells_fills_batches(whole, count):
     """1, 3 or 5 cells in batches of two, by one thread or four."""
     axes = {"learning_rate": np.geomspace(0.1, 2, count)}
     options = {"axes": axes, "probes": {"loss": cj.probes.loss()}, "cells_per_batch": 2}
-    same(sweep(**options, threads=1), sweep(**options, threads=4))
+    assert_same_bits(sweep(**options, threads=1), sweep(**options, threads=4))
 
 
 def test_one_trace_serves_a_whole_grid():
@@ -125,7 +120,7 @@ def test_ensembles_share_the_trajectory_and_a_record_of_the_next_point_is_that_p
     ds = sweep(probes=probes, steps=20)
     assert float(ds.one.max()) == float(ds.other.max()) == 0
     np.testing.assert_array_equal(ds.next.isel(time=slice(-1)), ds.point.isel(time=slice(1, None)))
-    same(ds, sweep(probes=dict(reversed(probes.items())), steps=20))
+    assert_same_bits(ds, sweep(probes=dict(reversed(probes.items())), steps=20))
 
 
 def test_no_step_is_traced_twice():

@@ -38,17 +38,8 @@ SECTIONS: dict[str, list[str]] = {
 FALLBACK = "Guide"
 """The tab of a page that no pattern names."""
 
-TUTORIALS = [
-    "index",
-    "first_map",
-    "own_data_and_network",
-    "chaos_or_noise",
-    "edge_of_stability",
-    "which_learning_rate",
-    "own_probe",
-    "own_experiment",
-    "clusters",
-]
+TUTORIALS = ["index", *re.findall(r"\((\w+)\.md\)", (ROOT / "docs/tutorials/index.md").read_text())]
+"""The tutorials in the order in which their own page lists them."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

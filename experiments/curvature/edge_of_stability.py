@@ -7,23 +7,11 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import Experiment, Finding, colours, panels
-from experiments.curvature.hover import draw_ratio, findings_of, labels_of, over_cases, ratio_of
-
-
-def summarise(datasets: Mapping[str, xr.Dataset], enough: int) -> xr.Dataset:
-    """Reduce every run of every case, along ``case``; learning rates are numbered, since cases have their own.
-
-    Args:
-        enough: records beyond the crossing, for a run to count as hovering.
-    """
-    return over_cases(datasets, enough)
+from experiments.curvature.hover import draw_ratio, findings_over, labels_of, over_cases, ratio_of
 
 
 def findings(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> list[Finding]:
-    found = []
-    for name, label in labels_of(datasets).items():
-        found += findings_of(label, summary.sel(case=name, drop=True), "sharpness", "2/η")
-    return found
+    return findings_over(datasets, summary, "sharpness", "2/η")
 
 
 def figures(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str, Figure]:
@@ -54,4 +42,4 @@ def words(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str, 
     return {"seeds": summary.sizes["seed"], "lost": f"{lost:.1%}", "enough": summary.attrs["enough"]}
 
 
-report = Experiment(summarise, figures, findings, words)
+report = Experiment(over_cases, figures, findings, words)

@@ -59,12 +59,25 @@ def through_the_edge(dataset: xr.Dataset, enough: int) -> xr.Dataset:
 
 
 def over_cases(datasets: Mapping[str, xr.Dataset], enough: int) -> xr.Dataset:
-    """`through_the_edge` along ``case``; learning rates are numbered, since cases have their own."""
+    """Reduce every run of every case, along ``case``; learning rates are numbered, since cases have their own.
+
+    Args:
+        enough: records beyond the crossing, for a run to count as hovering.
+
+    Returns:
+        what `through_the_edge` does of each case.
+    """
     rows = [
         through_the_edge(dataset, enough).assign_coords(learning_rate=range(dataset.sizes["learning_rate"]))
         for dataset in datasets.values()
     ]
     return xr.concat(rows, xr.DataArray(np.array(list(datasets), dtype=object), dims="case", name="case"))
+
+
+def findings_over(datasets: Mapping[str, xr.Dataset], summary: xr.Dataset, name: str, bound: str) -> list[Finding]:
+    """What of the published picture each case bears out: `findings_of` one after the other."""
+    rows = [(label, summary.sel(case=case, drop=True)) for case, label in labels_of(datasets).items()]
+    return [finding for label, row in rows for finding in findings_of(label, row, name, bound)]
 
 
 def findings_of(label: str, row: xr.Dataset, name: str, bound: str) -> list[Finding]:

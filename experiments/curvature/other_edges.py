@@ -8,26 +8,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from experiments import Experiment, Finding, panels
-from experiments.curvature.hover import findings_of, labels_of, over_cases, ratio_of
+from experiments.curvature.hover import findings_over, labels_of, over_cases, ratio_of
 
 LINES = ("-", "--", ":")
 """Of the learning rates, from small to large."""
 
 
-def summarise(datasets: Mapping[str, xr.Dataset], enough: int) -> xr.Dataset:
-    """Reduce every run of every optimizer, along ``case``.
-
-    Args:
-        enough: records beyond the crossing, for a run to count as hovering.
-    """
-    return over_cases(datasets, enough)
-
-
 def findings(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> list[Finding]:
-    found = []
-    for name, label in labels_of(datasets).items():
-        found += findings_of(label, summary.sel(case=name, drop=True), "(preconditioned) sharpness", "its threshold")
-    return found
+    return findings_over(datasets, summary, "(preconditioned) sharpness", "its threshold")
 
 
 def figures(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str, Figure]:
@@ -59,4 +47,4 @@ def words(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str, 
     }
 
 
-report = Experiment(summarise, figures, findings, words)
+report = Experiment(over_cases, figures, findings, words)
