@@ -9,6 +9,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 Factors = TypeVar("Factors")
+Result = TypeVar("Result")
 
 
 @runtime_checkable
@@ -28,12 +29,44 @@ def new_direction(
 
     Rows of the basis from `rank` on are left out.
     """
-    held = jnp.arange(len(basis)) < (len(basis) if rank is None else rank)
-    for _ in range(2):
-        image = image - jnp.where(held, basis @ image, 0.0) @ basis
+
+    def orthogonal(rows: Float[Array, "n d"]) -> Float[Array, " d"]:
+        held = jnp.arange(len(rows)) < (len(rows) if rank is None else rank)
+        rest = image
+        for _ in range(2):
+            rest = rest - jnp.where(held, rows @ rest, 0.0) @ rows
+        return rest
+
+    image = orthogonal(basis) if rank is None else of_leading_rows(basis, rank, orthogonal)
     length = jnp.linalg.norm(image)
     nothing = length <= floor
     return jnp.where(nothing, 0.0, image / jnp.where(nothing, 1.0, length)), jnp.where(nothing, 0.0, length)
+
+
+def of_leading_rows(
+    rows: Float[Array, "m d"], rank: Int[Array, ""], function: Callable[[Float[Array, "n d"]], Result]
+) -> Result:
+    """A function of the first n rows, n the least of a few numbers that is at least the rank in every cell around.
+
+    Memory that holds nothing yet is not read: it is as dear as the products of a small network.
+    """
+    sizes = [size for size in _ROWS if size < len(rows)] + [len(rows)]
+    branches = [lambda rows, size=size: function(rows[:size]) for size in sizes]
+    return lax.switch(jnp.searchsorted(jnp.asarray(sizes), in_every_cell(rank)), branches, rows)
+
+
+_ROWS = (8, 16, 24)
+
+
+@jax.custom_batching.custom_vmap
+def in_every_cell(rank: Int[Array, ""]) -> Int[Array, ""]:
+    """The largest value in the cells of the batches around; the same for all of them."""
+    return rank
+
+
+@in_every_cell.def_vmap
+def _largest(axis_size: int, batched: list[bool], rank: Int[Array, " cells"]) -> tuple[Int[Array, ""], bool]:
+    return in_every_cell(jnp.max(rank)), False
 
 
 @jax.custom_batching.custom_vmap

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from chaosjax._linalg import LinearMap, unbatched
+from chaosjax._linalg import LinearMap, of_leading_rows, unbatched
 
 
 class Space(NamedTuple):
@@ -60,12 +60,13 @@ def append(
     image = matvec(vector)
     j = jnp.where(taken, space.rank, len(space.basis))  # a row that does not exist is not written
     basis = space.basis.at[j].set(vector)
-    row = basis @ image
+    m, count = len(basis), space.rank + taken
+    row = of_leading_rows(basis, count, lambda rows: jnp.zeros(m, rows.dtype).at[: len(rows)].set(rows @ image))
     space = Space(
         basis=basis,
         images=space.images.at[j].set(image),
         projected=space.projected.at[j].set(row).at[:, j].set(row),
-        rank=space.rank + taken,
+        rank=count,
         products=space.products + taken,
     )
     return space, image
@@ -77,12 +78,17 @@ def restart(space: Space, coefficients: Float[Array, "n m"], taken: Bool[Array, 
     projected = space.projected.at[:n, :n].set(coefficients @ space.projected @ coefficients.T)
     rows = jnp.where(taken, jnp.arange(n), len(space.basis))
     return Space(
-        basis=space.basis.at[rows].set(coefficients @ space.basis),
-        images=space.images.at[rows].set(coefficients @ space.images),
+        basis=space.basis.at[rows].set(combined(space, coefficients, space.basis)),
+        images=space.images.at[rows].set(combined(space, coefficients, space.images)),
         projected=jnp.where(taken, projected, space.projected),
         rank=jnp.where(taken, n, space.rank),
         products=space.products,
     )
+
+
+def combined(space: Space, coefficients: Float[Array, "n m"], rows: Float[Array, "m d"]) -> Float[Array, "n d"]:
+    """Combinations of the basis, or of its images; the coefficients of rows beyond the rank are 0."""
+    return of_leading_rows(rows, space.rank, lambda rows: coefficients[:, : len(rows)] @ rows)
 
 
 def ritz_pairs(space: Space, wanted: Wanted) -> Ritz:
@@ -99,7 +105,8 @@ def ritz_pairs(space: Space, wanted: Wanted) -> Ritz:
         order = jnp.concatenate([order[:k], bottom[:s], order[k:], bottom[s:]])
     scale = jnp.maximum(jnp.abs(values[-1]), jnp.abs(values[lowest]))
     values, coefficients = values[order], jnp.where(held[None], vectors.T[order], 0.0)
-    residuals = coefficients @ space.images - values[:, None] * (coefficients @ space.basis)
+    images, vectors = (combined(space, coefficients, rows) for rows in (space.images, space.basis))
+    residuals = images - values[:, None] * vectors
     return Ritz(values, coefficients, residuals, jnp.linalg.norm(residuals, axis=1), scale)
 
 
