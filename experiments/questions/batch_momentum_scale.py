@@ -9,6 +9,7 @@ import xarray as xr
 from chaosjax import provenance_of, stats
 from experiments import Experiment, Finding, beyond, markdown
 from experiments.questions.batch_momentum_scale_figures import figures
+from experiments.questions.contrasts import SPANS, compared
 from experiments.questions.landmarks import answers, in_windows, landmarks_of
 
 FACTORS = {
@@ -22,8 +23,6 @@ FACTORS = {
     "three hidden layers against one (tanh)": ("network", "tanh_deep", "tanh"),
 }
 """What is compared, all else equal."""
-
-SPANS = {"onset": "η_c", "fastest": "fastest η", "ratio": "fastest η over η_c"}
 
 
 def summarise(
@@ -56,7 +55,7 @@ def summarise(
     configs = [provenance_of(part)["config"] for part in parts]
     names = xr.DataArray(np.array([config["job"] for config in configs], dtype=object), dims="job", name="job")
     summary = xr.concat(rows, names, coords="minimal", compat="override")
-    summary = summary.merge(answers(summary, level, equal))
+    summary = summary.merge(answers(summary, level, equal, factor))
     summary["counts"] = (summary["best"] > learns) & summary["found"]
     return summary.assign_coords(
         network=("job", np.array([config["network"] for config in configs], dtype=object)),
@@ -102,28 +101,10 @@ def _job(dataset: xr.Dataset, level: float, factor: float, share: float, least_w
 def contrasts(summary: xr.Dataset) -> dict[str, dict[str, xr.DataArray]]:
     """Per factor and quantity the geometric mean of the ratios between its two levels, over all other settings.
 
-    Each with its bootstrap interval over the settings. They are no random sample: it says how alike they are.
+    Each with its bootstrap interval over the settings, see `compared`.
     """
-    table: dict[str, dict[str, xr.DataArray]] = {}
-    for words, (name, new, old) in FACTORS.items():
-        pairs = _pairs(summary, name, new, old)
-        if pairs:
-            table[words] = {}
-            for quantity in SPANS:
-                logs = [
-                    np.log(stats.bounds(a[quantity])[0].values / stats.bounds(b[quantity])[0].values) for a, b in pairs
-                ]
-                both = [(_known(a) & _known(b)).values for a, b in pairs]
-                values = np.concatenate([part[known].ravel() for part, known in zip(logs, both, strict=True)])
-                cells = xr.DataArray(values[np.isfinite(values)], dims="setting")
-                found = stats.mean_interval(cells, "setting") if cells.size else stats.interval(np.nan, np.nan, np.nan)
-                table[words][quantity] = xr.ufuncs.exp(found)
-    return table
-
-
-def _known(summary: xr.Dataset) -> xr.DataArray:
-    """The cases that count, without those whose η_c is only known to be at or below the grid's first value."""
-    return summary["counts"] & ~summary["censored"].astype(bool)
+    pairs = {words: _pairs(summary, name, new, old) for words, (name, new, old) in FACTORS.items()}
+    return {words: compared(known) for words, known in pairs.items() if known}
 
 
 def _pairs(summary: xr.Dataset, name: str, new: Any, old: Any) -> list[tuple[xr.Dataset, xr.Dataset]]:

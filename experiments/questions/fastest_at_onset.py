@@ -9,8 +9,10 @@ import xarray as xr
 from chaosjax import provenance_of, stats
 from experiments import Experiment, Finding, beyond, claim, markdown
 from experiments.questions import rule_of_thumb
+from experiments.questions.contrasts import SPANS, compared
 from experiments.questions.fastest_at_onset_figures import figures
-from experiments.questions.landmarks import answers, landmarks_of
+from experiments.questions.landmarks import answers
+from experiments.questions.second_look import cases_of, cost_of, seeds_of
 
 GROUPS = {
     "all networks": {},
@@ -27,7 +29,7 @@ ANSWERS = {
     "near": {1: "yes", 0: "no"},
     "near_roughly": {1: "yes", 0: "no"},
     "gain": {1: "yes", 0: "no", 2: "equal"},
-    "chaotic": {1: "yes", 0: "no"},
+    "chaotic": {1: "yes", 0: "no", 2: "at the level"},
 }
 """What is asked of each case, and the answers; others are undecided."""
 
@@ -41,8 +43,24 @@ SPREADS = {"ratio": "fastest η over η_c", "speed_up": "speed-up", "price": "tr
 """Numbers that are summed up over cases."""
 
 
+CONTRASTS = {
+    "5 hidden units against 10 (Iris)": ("iris_narrow", "iris_sigmoid"),
+    "20 against 10": ("iris_20", "iris_sigmoid"),
+    "40 against 10": ("iris_wide", "iris_sigmoid"),
+    "8 hidden units against 32 (digits)": ("digits_narrow", "digits_tanh"),
+    "64 against 32": ("digits_wide", "digits_tanh"),
+    "three hidden layers against one (Iris, tanh)": ("iris_deep", "iris_tanh"),
+    "three against one (digits, tanh)": ("digits_deep", "digits_tanh"),
+    "three against one (digits, ReLU)": ("digits_deep_relu", "digits_relu"),
+    "30 samples against 120 (Iris)": ("iris_few", "iris_sigmoid"),
+    "50 samples against 200 (digits)": ("digits_few", "digits_tanh"),
+    "500 against 200": ("digits_many", "digits_tanh"),
+}
+"""What is compared, all else equal: a network and another."""
+
+
 def summarise(
-    datasets: Mapping[str, xr.Dataset],
+    jobs: Mapping[str, xr.Dataset | Mapping[str, xr.Dataset]],
     level: float,
     factor: float,
     shares: Sequence[float],
@@ -53,41 +71,30 @@ def summarise(
     """Answer for every network, initialisation scale and target, ``[network, init_scale, share]``.
 
     Args:
-        level: exponent in nats per step above which a window counts as chaotic, the study's 0.05.
-        factor: how far from η_c is near it.
-        shares: training ends at these shares of the best test accuracy that any learning rate reaches in the mean.
-        least_window: shortest window of an exponent, in steps.
-        learns: a case counts if its best mean test accuracy is above this.
-        equal: training times that differ by less than this, relatively, count as equal.
+        jobs: by network its records, and those of `second_look.sweeps` beside them.
+        level, factor, shares, least_window, learns, equal: of `second_look.first_look`.
 
     Returns:
-        What `landmarks_of` and `answers` return; `counts`, whether the case counts. And per rule of thumb its
-        leave-one-out errors, see `rule_of_thumb.errors`.
+        What `second_look.cases_of` returns, but nothing per learning rate. Per rule of thumb its leave-one-out errors,
+        see `rule_of_thumb.errors`.
     """
-    names = list(datasets)
-    rows = [_network(datasets[name], level, factor, shares, least_window) for name in names]
+    settings = {"level": level, "factor": factor, "shares": shares, "least_window": least_window}
+    names = list(jobs)
+    rows = [cases_of(jobs[name], **settings, learns=learns, equal=equal) for name in names]
     index = xr.DataArray(np.array(names, dtype=object), dims="network", name="network")
     times = [row["mean_time"] for row in rows]
     summary = xr.concat([row.drop_dims("learning_rate") for row in rows], index, coords="minimal", compat="override")
-    owns = [provenance_of(datasets[name])["config"]["own"] for name in names]
+    owns = [provenance_of(_first(jobs[name]))["config"]["own"] for name in names]
     for key, values in rule_of_thumb.factors(owns).items():
         summary = summary.assign_coords({key: ("network", values)})
-    summary["counts"] = summary["best"] > learns
-    summary["counts"] = summary["counts"].broadcast_like(summary["found"])
-    summary = summary.merge(answers(summary, level, equal))
-    summary["near_roughly"] = answers(summary, level, ROUGHLY)["near"]
+    summary["near_roughly"] = answers(summary, level, ROUGHLY, factor)["near"]
     summary = summary.merge(rule_of_thumb.errors(summary, times))
-    return summary.assign_attrs({"labels": [own["label"] for own in owns]})
+    widths = [own["widths"][0] for own in owns]
+    return summary.assign_coords(width=("network", widths)).assign_attrs({"labels": [own["label"] for own in owns]})
 
 
-def _network(
-    dataset: xr.Dataset, level: float, factor: float, shares: Sequence[float], least_window: int
-) -> xr.Dataset:
-    """The landmarks of one network, ``[init_scale, share]``, and its `best` mean accuracy."""
-    accuracy, growth = dataset["test_accuracy"], stats.first_exponent(dataset["growth"])
-    best = accuracy.mean("seed", skipna=False).max(["learning_rate", "time"])
-    threshold = best * xr.DataArray(list(shares), {"share": list(shares)}, "share")
-    return landmarks_of(accuracy, growth, threshold, level, factor, least_window).assign(best=best)
+def _first(job: xr.Dataset | Mapping[str, xr.Dataset]) -> xr.Dataset:
+    return job if isinstance(job, xr.Dataset) else job["sweep"]
 
 
 def counted(summary: xr.Dataset, name: str, where: Mapping[str, bool] | None = None) -> dict[str, int]:
@@ -105,7 +112,17 @@ def chosen(summary: xr.Dataset, where: Mapping[str, bool] | None = None) -> xr.D
     return part
 
 
-def findings(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> list[Finding]:
+def contrasts(summary: xr.Dataset) -> dict[str, dict[str, xr.DataArray]]:
+    """Per change of `CONTRASTS` what `compared` says over initialisation scales and targets."""
+    known = [str(name) for name in summary["network"].values]
+    shared = {words: pair for words, pair in CONTRASTS.items() if all(name in known for name in pair)}
+    return {
+        words: compared([(summary.isel(network=known.index(new)), summary.isel(network=known.index(old)))])
+        for words, (new, old) in shared.items()
+    }
+
+
+def findings(summary: xr.Dataset, jobs: Mapping[str, Any]) -> list[Finding]:
     level, factor, equal = (summary.attrs[name] for name in ("level", "factor", "equal"))
     questions = {
         "near": f"an η within a factor {factor:g} of η_c is as fast as the fastest (to {equal:.0%})",
@@ -118,11 +135,14 @@ def findings(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> list[Fi
             count = counted(summary, name, where)
             if sum(count.values()):
                 ours = ", ".join(f"{word} in {number}" for word, number in count.items()) + " cases"
-                against = sum(number for word, number in count.items() if word not in ("yes", "undecided"))
-                holds = False if against else None if count["undecided"] else True
+                against = count["no"] + count.get("equal", 0)
+                holds = False if against else True if count["yes"] == sum(count.values()) else None
                 found.append(claim("map", f"{words}: {group}", "yes", ours, holds))
     for name, words in SPREADS.items():
         found.append(beyond("map", f"{words}, median [range]", spread(summary, name)))
+    for words, row in contrasts(summary).items():
+        ours = "; ".join(f"{label} × {stats.format_interval(row[name])}" for name, label in SPANS.items())
+        found.append(beyond("map", words, ours))
     found += [
         beyond(
             "rules", f"η* from {rule}: typical error", f"a factor {error}; {price} of the least time (median, worst)"
@@ -139,7 +159,7 @@ def spread(summary: xr.Dataset, name: str, where: Mapping[str, bool] | None = No
     return f"{np.median(known):.3g} [{known.min():.3g}, {known.max():.3g}]" if len(known) else "none"
 
 
-def words(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str, Any]:
+def words(summary: xr.Dataset, jobs: Mapping[str, Any]) -> dict[str, Any]:
     rows = []
     for group, where in GROUPS.items():
         cells = [" / ".join(map(str, counted(summary, name, where).values())) for name in ASKED]
@@ -152,14 +172,16 @@ def words(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str, 
     total = max(1, int(chosen(summary).sum()))
     counts = {name: counted(summary, name) for name in ANSWERS}
     said: dict[str, Any] = {
-        f"{name}_{word}": number for name, count in counts.items() for word, number in count.items()
+        f"{name}_{word}".replace(" ", "_"): number for name, count in counts.items() for word, number in count.items()
     }
     roughly = counted(summary, "near_roughly").values()
     said["roughly"] = ", ".join(
         f"{word} in {number}" for word, number in zip(("yes", "no", "undecided"), roughly, strict=True)
     )
     said |= {f"{name}_open": f"{count['undecided'] / total:.0%}" for name, count in counts.items()}
-    seeds = sorted({dataset.sizes["seed"] for dataset in datasets.values()})
+    seeds = sorted({seeds_of(job) for job in jobs.values()}, reverse=True)
+    gradients, seconds = cost_of(jobs)
+    changes = [[name, *(stats.format_interval(row[key]) for key in SPANS)] for name, row in contrasts(summary).items()]
     return {
         **summary.attrs,
         **said,
@@ -169,7 +191,11 @@ def words(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str, 
         "cases": total,
         "left": int((~summary["counts"]).sum()),
         "no_onset": int((summary["counts"] & ~summary["found"]).sum()),
-        "seeds": " or ".join(map(str, seeds)),
+        "seeds": " or ".join(str(first) for first, _ in seeds),
+        "more_seeds": " or ".join(str(all_of_them) for _, all_of_them in seeds),
+        "again": int((summary["again"] & chosen(summary)).sum()),
+        "more_cost": f"{gradients:.2g} gradient evaluations in {seconds:.0f} s",
+        "changes": markdown(("changed, all else equal", *SPANS.values()), changes, "llll"),
         "networks": summary.sizes["network"],
         "scales": ", ".join(f"{scale:g}" for scale in summary["init_scale"].values),
         "shares_in_words": ", ".join(f"{share:.0%}" for share in summary["share"].values),

@@ -16,7 +16,7 @@ from experiments.questions.maps import draw_map
 
 
 def figures(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str, Figure]:
-    return {"map": _map(summary), "rules": _rules(summary)}
+    return {"map": _map(summary), "rules": _rules(summary), "width": _width(summary)}
 
 
 def _map(summary: xr.Dataset) -> Figure:
@@ -83,4 +83,37 @@ def _rules(summary: xr.Dataset) -> Figure:
     for ax in axes:
         ax.xaxis.set(major_formatter="{x:g}", minor_formatter=NullFormatter())
     figure.suptitle("each point is a case of a network that the rule was not fitted to", fontsize="small")
+    return figure
+
+
+WIDTHS = {
+    "Iris, 4–n(sigmoid)–3": ("iris_narrow", "iris_sigmoid", "iris_20", "iris_wide"),
+    "digits, 64–n(tanh)–10": ("digits_narrow", "digits_tanh", "digits_wide"),
+}
+
+
+def _width(summary: xr.Dataset) -> Figure:
+    """Onset and fastest learning rate over the width of the hidden layer, by initialisation scale."""
+    figure, axes = panels(1, len(WIDTHS), (9, 3.6))
+    share = float(summary["share"][summary.sizes["share"] // 2])
+    names = [str(name) for name in summary["network"].values]
+    for ax, (title, networks) in zip(axes, WIDTHS.items(), strict=True):
+        rows = summary.isel(network=[names.index(name) for name in networks if name in names]).sel(share=share)
+        known = rows["counts"] & rows["found"]
+        for place, scale in enumerate(summary["init_scale"].values):
+            for name, line, mark, label in (("onset", "-", "|", "η_c"), ("fastest", "--", "o", "fastest η")):
+                values = rows[name].where(known).sel(init_scale=scale).transpose("bound", "network").values
+                low, high = np.clip(values[0] - values[1], 0, None), np.clip(values[2] - values[0], 0, None)
+                at = rows["width"].values * 1.03 ** (2 * place - 2 + (name == "fastest"))
+                ax.errorbar(
+                    at, values[0], (low, high), ls=line, marker=mark, color=f"C{place}", markersize=4, linewidth=1,
+                    label=f"{label}, scale {scale:g}",
+                )  # fmt: skip
+        ax.set(xscale="log", yscale="log", xlabel="hidden units n", title=title)
+        ax.set_xticks(rows["width"].values, [f"{width}" for width in rows["width"].values])
+        ax.xaxis.set_minor_formatter(NullFormatter())
+    axes[0].set_ylabel("learning rate η")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize="small")
+    figure.suptitle(f"to {share:.0%} of the best mean test accuracy; 95 % intervals", fontsize="small")
     return figure

@@ -82,7 +82,7 @@ def between(exponent: xr.DataArray, time: xr.DataArray, level: float, factor: fl
     """`ratio`, `exponent`, `price` and `near_price` of each case: a resample of the seeds finds all η anew.
 
     The ratio is that of fastest η and η_c, the exponent that at the fastest η; prices are the training time at η_c, and
-    the least one within `factor` of η_c, over the least of all.
+    the least one within `factor` of η_c, over the least of all. Between the rates of the grid, times are interpolated.
 
     Args:
         exponent: ``[…, learning_rate, seed]``, nats per step.
@@ -100,10 +100,13 @@ def between(exponent: xr.DataArray, time: xr.DataArray, level: float, factor: fl
         at = mean_time.argmin("learning_rate")
         eta = mean.assign_coords(learning_rate=exponent["learning_rate"])
         log_onset = xr.ufuncs.log(stats.crossing(eta, first, level=level)).clip(log_rates[0], log_rates[-1])
-        at_onset = at_rate(xr.ufuncs.log(mean_time.clip(min=1)), log_onset, log_rates)
-        least = xr.ufuncs.log(mean_time.min("learning_rate").clip(min=1))
+        log_time = xr.ufuncs.log(mean_time.clip(min=1))
+        at_onset = at_rate(log_time, log_onset, log_rates)
+        least = log_time.min("learning_rate")
         near = abs(grid - log_onset) <= np.log(factor)
-        least_near = xr.ufuncs.log(mean_time.where(near).min("learning_rate").clip(min=1))
+        ends = [log_onset + side * np.log(factor) for side in (-1, 1)]
+        ends = [at_rate(log_time, end.clip(log_rates[0], log_rates[-1]), log_rates) for end in ends]
+        least_near = xr.ufuncs.fmin(log_time.where(near).min("learning_rate"), xr.ufuncs.fmin(*ends))
         ratio = grid.isel(learning_rate=at) - log_onset
         parts: list[xr.DataArray] = [ratio, mean.isel(learning_rate=at), at_onset - least, least_near - least]
         return xr.concat(parts, "quantity", coords="minimal")
@@ -122,24 +125,30 @@ def at_rate(values: xr.DataArray, log_rate: xr.DataArray, log_rates: np.ndarray)
     return values.isel(learning_rate=lower) * (1 - rest) + values.isel(learning_rate=lower + 1) * rest
 
 
-def answers(summary: xr.Dataset, level: float, equal: float) -> xr.Dataset:
-    """What the intervals say, each 1 (yes), 0 (no) or NaN (undecided).
+def answers(summary: xr.Dataset, level: float, equal: float, factor: float) -> xr.Dataset:
+    """What the intervals say, each 1 (yes), 0 (no), 2 (equal, where the whole interval is) or NaN (undecided).
 
     Args:
         equal: training times that differ by less than this, relatively, count as equal.
+        factor: exponents within this of `level` are at the level.
 
     Returns:
         `near`: the least time near η_c is that of all η. `gain`: the best η from η_c on is faster than the best below
-        (2: they are equal). `chaotic`: λ is above `level` at the fastest η.
+        (2: they are equal). `chaotic`: λ is above `level` at the fastest η (2: it is at the level).
     """
-    gain, (_, low, high) = side(summary["speed_up"], 1), stats.bounds(summary["speed_up"])
     return xr.Dataset(
         {
             "near": 1 - side(summary["near_price"], 1 + equal),
-            "gain": xr.where(gain.isnull() & (low > 1 / (1 + equal)) & (high < 1 + equal), 2.0, gain),
-            "chaotic": side(summary["exponent"], level),
+            "gain": _or_equal(summary["speed_up"], 1.0, 1 + equal),
+            "chaotic": _or_equal(summary["exponent"], level, factor),
         }
     )
+
+
+def _or_equal(interval: xr.DataArray, level: float, factor: float) -> xr.DataArray:
+    """As `side`; 2 where the interval holds the level, but nothing that is not within a factor of it."""
+    found, (_, low, high) = side(interval, level), stats.bounds(interval)
+    return xr.where(found.isnull() & (low > level / factor) & (high < level * factor), 2.0, found)
 
 
 def side(interval: xr.DataArray, level: float) -> xr.DataArray:

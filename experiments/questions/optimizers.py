@@ -74,7 +74,7 @@ def summarise(
     networks = {config["data"]: config["networks"][config["data"]]["label"] for config in configs}
     targets = {config["data"]: config["target"] for config in configs}
     attrs = {"networks": networks, "targets": targets}
-    return summary.merge(answers(summary, level, equal)).assign_attrs(attrs)
+    return summary.merge(answers(summary, level, equal, factor)).assign_attrs(attrs)
 
 
 def _in_order(datasets: Mapping[str, Any]) -> dict[str, Any]:
