@@ -383,3 +383,16 @@ TENT = {"inside": in_unit, "sample": uniform(), "steps": 10}
 def test_bad_input_is_explained(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_rows_are_made_orthonormal_from_the_first_on(k):
+    """Each row is what is left of it beside the span of those before, and has grown by the volume that it adds."""
+    rows = np.random.default_rng(0).normal(size=(k, 5))
+    done, growth = jax.vmap(cj.tangent.orthonormalise)(jnp.asarray([rows, 3 * rows]))
+    for i in range(k):
+        rest = rows[i] - np.linalg.pinv(rows[:i]) @ rows[:i] @ rows[i] if i else rows[i]
+        left = np.linalg.norm(rest)
+        np.testing.assert_allclose(abs(done[0, i] @ rest), left, rtol=1e-13)
+        np.testing.assert_allclose(growth[:, i], np.log([left, 3 * left]), rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(done[0] @ done[0].T, np.eye(k), atol=1e-14)

@@ -1,5 +1,6 @@
 """Directions and volumes in the tangent space, as pure functions of a system and an orbit."""
 
+from chaosjax.probes._frames import orthonormalise
 from chaosjax.tangent._alignment import Alignment, alignment
 from chaosjax.tangent._covariant_vectors import Covariant, covariant_vectors
 from chaosjax.tangent._expansion_entropy import ExpansionEntropy, expansion_entropy
@@ -13,5 +14,6 @@ __all__ = [
     "alignment",
     "covariant_vectors",
     "expansion_entropy",
+    "orthonormalise",
     "singular_vectors",
 ]

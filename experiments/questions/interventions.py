@@ -124,7 +124,7 @@ def two_rates(system: cj.System, calm: float, k: int) -> cj.System:
 
         rows = jnp.concatenate([x.expanding.vectors, x.sharpest, x.perturbation[None]])
         bent = jax.vmap(curvature)(rows)
-        sharpest, _ = orthonormal(x.sharpest + eta * bent[k:-1])
+        sharpest, _ = cj.tangent.orthonormalise(x.sharpest + eta * bent[k:-1])
         perturbation = x.perturbation - answer(bent[-1])
         length = jnp.linalg.norm(perturbation)
         return Split(
@@ -165,8 +165,8 @@ def shaken(system: cj.System, calm: float, k: int) -> cj.System:
         v, _, beside, bent = _linearized(system, x.chaotic, theta)
         key, one, two = jax.random.split(x.key, 3)
         size = eta * jnp.linalg.norm(counted(x.expanding) * (x.expanding.vectors @ beside))
-        kicks = anywhere[arm] * orthonormal(jax.random.normal(one, (1, u.size), u.dtype))[0][0]
-        kicks += along[arm] * orthonormal(jax.random.normal(two, (1, k), u.dtype))[0][0] @ x.own.vectors
+        kicks = anywhere[arm] * cj.tangent.orthonormalise(jax.random.normal(one, (1, u.size), u.dtype))[0][0]
+        kicks += along[arm] * cj.tangent.orthonormalise(jax.random.normal(two, (1, k), u.dtype))[0][0] @ x.own.vectors
         moved = u - theta["calm_rate"] * gradient + jnp.where(arm == 0, 0.0, size) * kicks
         own = _pushed(x.own, jax.vmap(curvature)(x.own.vectors), theta["calm_rate"])
         expanding = _pushed(x.expanding, jax.vmap(bent)(x.expanding.vectors), eta)
@@ -207,21 +207,10 @@ def counted(frame: Tangent) -> Float[Array, " k"]:
     return jnp.clip(frame.growth / EXPANDING, 0.0, 1.0)
 
 
-def orthonormal(rows: Float[Array, "k d"]) -> tuple[Float[Array, "k d"], Float[Array, " k"]]:
-    """Orthonormalise rows from the first on, twice for rounding: the rows, and the lengths that were left of them."""
-    done, lengths = jnp.zeros_like(rows), []
-    for i, row in enumerate(rows):
-        for _ in range(2):
-            row = row - (done @ row) @ done
-        lengths.append(jnp.linalg.norm(row))
-        done = done.at[i].set(row / lengths[-1])
-    return done, jnp.stack(lengths)
-
-
 def _pushed(frame: Tangent, bent: Float[Array, "k d"], eta: Array) -> Tangent:
     """The frame one step of plain gradient descent on; `bent`: the Hessian's products with its vectors."""
-    vectors, lengths = orthonormal(frame.vectors - eta * bent)
-    return Tangent(vectors, MEMORY * frame.growth + (1 - MEMORY) * jnp.log(lengths))
+    vectors, growth = cj.tangent.orthonormalise(frame.vectors - eta * bent)
+    return Tangent(vectors, MEMORY * frame.growth + (1 - MEMORY) * growth)
 
 
 def _linearized(system: cj.System, point: PyTree, theta: Any) -> tuple[Array, Any, Array, Any]:
@@ -234,4 +223,4 @@ def _linearized(system: cj.System, point: PyTree, theta: Any) -> tuple[Array, An
 
 def _random(point: PyTree, key: PRNGKeyArray, k: int) -> Float[Array, "k d"]:
     u, _ = cj.phase(point)
-    return orthonormal(jax.random.normal(key, (k, u.size), u.dtype))[0]
+    return cj.tangent.orthonormalise(jax.random.normal(key, (k, u.size), u.dtype))[0]
