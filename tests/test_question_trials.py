@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import chaosjax as cj
-from experiments.questions import boundary_trials, schedules
+from experiments.questions import boundary_controls, boundary_trials, schedules
 
 REGION = ((0.0, 3.0), (0.0, 3.0))
 
@@ -34,6 +34,19 @@ def test_the_scale_is_that_of_the_first_weights_and_a_nudge_that_of_the_last_dig
     y, nudged = (system.step(x, {**theta, "nudge": nudge}, None) for nudge in (0.0, 1.0))
     apart = np.abs(np.asarray(y.first_layer - nudged.first_layer)) / np.abs(np.asarray(y.first_layer))
     assert 0 < apart.max() < 1e-13
+    short = boundary_trials.trained(3, "tanh", True, 3, ((-1.0, 1.0), (0.0, 3.0)), single=True)
+    y, nudged = (short.step(short.init(jax.random.key(0), theta), {**theta, "nudge": n}, None) for n in (0.0, 1.0))
+    whole = system.step(system.init(jax.random.key(0), theta), theta, None)
+    assert {leaf.dtype for leaf in (*y, *nudged)} == {jnp.dtype("float32")}
+    np.testing.assert_allclose(y.first_layer, whole.first_layer, rtol=0, atol=1e-5 * np.abs(whole.first_layer).max())
+    apart = np.abs(np.asarray(y.first_layer - nudged.first_layer)) / np.abs(np.asarray(y.first_layer))
+    assert 0 < apart.max() < 1e-5
+
+
+def test_a_line_stays_a_line_on_coarser_grids():
+    found = boundary_controls.on_coarser_grids(boundary_controls.controls(257)["a line"], 2, 32, 65)
+    np.testing.assert_array_equal(found["points"], [129, 65])
+    np.testing.assert_allclose(found.sel(bound="estimate"), 1, atol=0.1)
 
 
 def test_refined_maps_are_those_of_all_places_where_they_were_computed():

@@ -28,13 +28,14 @@ class Tried(NamedTuple):
     recent: Float[Array, " last"]
 
 
-def trained(width: int, activation: str, scaled: bool, points: int, region: Map) -> cj.System:
+def trained(width: int, activation: str, scaled: bool, points: int, region: Map, single: bool = False) -> cj.System:
     """Two layers without biases, as many samples as parameters, full batch, at one place of a grid.
 
     ``f(x) = w₂ᵀ φ(W₁ x / √width) / √width``, ``L = ½ ⟨(f − y)²⟩``, x, y and first weights standard normal. Along
     columns lies the learning rate of the first layer, along rows that of the second; or with `scaled` the learning rate
     of both, and a factor on the first weights. A ``place`` is row · points + column; ``nudge`` moves the learning rate
-    along columns by some units of its last place. The phase point carries the latest losses and the first.
+    along columns by some units of its last place. The phase point carries the latest losses and the first. With
+    `single` training is in float32, and so is the last place.
 
     Source: Sohl-Dickstein, arXiv:2402.06184.
     """
@@ -42,6 +43,8 @@ def trained(width: int, activation: str, scaled: bool, points: int, region: Map)
     count = width * (width + 1)
     inputs, targets = jnp.asarray(random.normal(size=(count, width))), jnp.asarray(random.normal(size=(count, 1)))
     weights = jnp.asarray(random.normal(size=(width, width))), jnp.asarray(random.normal(size=(width, 1)))
+    if single:
+        inputs, targets, *weights = (part.astype(jnp.float32) for part in (inputs, targets, *weights))
     bend = {"tanh": jnp.tanh, "identity": lambda x: x}[activation]
 
     def loss(x: Tried, theta: Any, noise: Any) -> Array:
@@ -55,11 +58,13 @@ def trained(width: int, activation: str, scaled: bool, points: int, region: Map)
         (low, high), (left, right) = ((theta["bottom"], theta["top"]), (theta["left"], theta["right"]))
         along_rows = 10 ** (low + (high - low) * row / (points - 1))
         along_columns = 10 ** (left + (right - left) * column / (points - 1))
-        along_columns *= 1 + theta["nudge"] * jnp.finfo(along_columns.dtype).eps
-        return (along_columns, along_columns, along_rows) if scaled else (along_columns, along_rows, jnp.ones(()))
+        along_columns *= 1 + theta["nudge"] * jnp.finfo(inputs.dtype).eps
+        found = (along_columns, along_columns, along_rows) if scaled else (along_columns, along_rows, jnp.ones(()))
+        first, second, scale = (part.astype(inputs.dtype) for part in found)
+        return first, second, scale
 
     def init(key: PRNGKeyArray, theta: Any) -> Tried:
-        scale = parameters(theta)[2].astype(inputs.dtype)
+        scale = parameters(theta)[2]
         x = Tried(scale * weights[0], scale * weights[1], jnp.zeros((), inputs.dtype), jnp.full(LAST, jnp.inf))
         return x._replace(first_loss=loss(x, theta, None), recent=x.recent.astype(inputs.dtype))
 
@@ -154,6 +159,8 @@ def sweeps(
             sides = {side: [value] for side, value in region.items()}
             places = picked[:, 0] * points + picked[:, 1]
             run(f"nudged_{zoom}", systems["rates"], places, nudge=[-1.0, 0.0, 1.0], **sides)
+            if not zoom:
+                run("single", maps["rates"](points=points, single=True), places, nudge=[-1.0, 0.0, 1.0], **sides)
         if zoom < zooms:
             region = zoomed(region, edge[len(edge) // 2] / (points - 1), magnification)
             sides = {side: [value] for side, value in region.items()}

@@ -8,15 +8,12 @@ import xarray as xr
 
 from chaosjax import provenance_of, stats
 from experiments import Experiment, Finding, beyond, claim, markdown, number
+from experiments.questions.boundary_controls import JULIA, controls, on_coarser_grids
 from experiments.questions.boundary_figures import figures
 from experiments.questions.boundary_trials import LAST, SIDES, converged, labels_of
 
 PUBLISHED = 1.66
 """Sohl-Dickstein 2024: tanh, full batch, width 16, the median over frames of a zoom."""
-
-JULIA = {"the rabbit, z² − 0.123 + 0.745i": (-0.123 + 0.745j, 1.3934), "the basilica, z² − 1": (-1.0 + 0j, 1.2683)}
-"""Julia sets with their dimensions. Source: McMullen, Am. J. Math. 120 (1998) 691."""
-
 
 LEVELS = (0.0, 0.05)
 """Of the exponent, in nats per step: 0, and the level from which the studies call training chaotic."""
@@ -49,25 +46,12 @@ def summarise(records: Mapping[str, xr.Dataset], least: int, most: int, smooth: 
     return whole.assign(
         labels=shown,
         region=(("map", "side"), regions),
+        on_coarser_grids=on_coarser_grids(labels["rates"], least, most, coarse),
         computed=("map", [_computed(records, name) for name in names] + [0] * (len(labels) - len(names))),
         **_nudges(records),
         **_audit(records, labels["rates"]),
         **_along(records["sweep"], labels["rates"][:: 2**levels, :: 2**levels]),
     )
-
-
-def controls(points: int) -> dict[str, np.ndarray]:
-    """Labels with a boundary of known dimension: a line, and Julia sets."""
-    line = np.linspace(-1.6, 1.6, points)
-    x, y = np.meshgrid(line, line)
-    labels = {"a line": y > 0.37 * x + 0.11}
-    for name, (c, _) in JULIA.items():
-        z, inside = x + 1j * y, np.ones(x.shape, bool)
-        for _ in range(200):
-            z = np.where(inside, z * z + c, 9.0)
-            inside &= np.abs(z) < 2
-        labels[name] = inside
-    return labels
 
 
 def _region(records: xr.Dataset, settings: Any) -> list[float]:
@@ -84,12 +68,13 @@ def _computed(records: Mapping[str, xr.Dataset], name: str) -> int:
 def _nudges(records: Mapping[str, xr.Dataset]) -> dict[str, xr.DataArray]:
     """The share of places beside the boundary whose label turns when the learning rate is moved by its last digit."""
     found = {}
-    for name in ("nudged_0", *(key for key in records if key.startswith("nudged_") and key != "nudged_0")):
+    for name in ("nudged_0", "single", *(key for key in records if key.startswith("nudged_") and key != "nudged_0")):
         if name in records:
             ratio = records[name]["ratio"].isel(time=-1).squeeze(list(SIDES), drop=True).fillna(np.inf)
             turned = (ratio < 1) != (ratio < 1).sel(nudge=0.0)
             flips = turned.sel(nudge=[-1.0, 1.0]).any("nudge").drop_vars("place")
-            found["flips" if name == "nudged_0" else "flips_zoomed"] = stats.fraction(flips, "place")
+            key = {"nudged_0": "flips", "single": "flips_single"}.get(name, "flips_zoomed")
+            found[key] = stats.fraction(flips, "place")
     return found
 
 
@@ -169,8 +154,12 @@ def findings(summary: xr.Dataset, records: Mapping[str, Any]) -> list[Finding]:
     )
     after = sorted((name for name in of if "after" in name), key=lambda name: int(name.split("_")[-1]))
     found += [beyond("scan", f"D after {name.split('_')[-1]} steps", of[name], "") for name in after]
+    for points in summary["points"].values[summary["points"].values > 0]:
+        quantity = f"D of the whole map on {points} × {points} of its points"
+        found.append(beyond("scan", quantity, summary["on_coarser_grids"].sel(points=points), ""))
     for name, quantity in (
         ("flips", "places that one last digit of η turns, whole map"),
+        ("flips_single", "the same in float32, by its last digit"),
         ("flips_zoomed", "the same, deepest zoom"),
         ("missed", "places away from the boundary that refinement gets wrong"),
     ):
@@ -225,6 +214,7 @@ def words(summary: xr.Dataset, records: Mapping[str, Any]) -> dict[str, Any]:
         "gradients": f"{sum(each['cost']['steps'] for each in others):.2g}",
         "flips": _said(summary, "flips"),
         "edge_flips": _said(summary, "flips_zoomed"),
+        "single_flips": _said(summary, "flips_single"),
         "at_zero": stats.format_interval(summary["at_edge"].sel(level=LEVELS[0])),
         "at_level": stats.format_interval(summary["at_edge"].sel(level=LEVELS[1])),
         "level": LEVELS[1],
