@@ -159,8 +159,8 @@ def findings(summary: xr.Dataset, records: Mapping[str, Any]) -> list[Finding]:
         found.append(beyond("scan", quantity, summary["on_coarser_grids"].sel(points=points), ""))
     for name, quantity in (
         ("flips", "places that one last digit of η turns, whole map"),
-        ("flips_single", "the same in float32, by its last digit"),
         ("flips_zoomed", "the same, deepest zoom"),
+        ("flips_single", "places that one last digit of η turns in float32, whole map"),
         ("missed", "places away from the boundary that refinement gets wrong"),
     ):
         if name in summary:
