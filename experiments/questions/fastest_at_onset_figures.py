@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.colors import LogNorm, TwoSlopeNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import NullFormatter, NullLocator
 
 from chaosjax import stats
 from experiments import panels
@@ -33,7 +33,7 @@ def _map(summary: xr.Dataset) -> Figure:
             "RdBu",
         ),
         (
-            f"λ at the fastest η, nats/step  (×: not above {level:g})",
+            f"λ at the fastest η, nats/step  (×: below {level:g}, =: at it, within {factor:g})",
             "exponent",
             "chaotic",
             TwoSlopeNorm(level, -0.1, 0.5),
@@ -100,18 +100,23 @@ def _width(summary: xr.Dataset) -> Figure:
     for ax, (title, networks) in zip(axes, WIDTHS.items(), strict=True):
         rows = summary.isel(network=[names.index(name) for name in networks if name in names]).sel(share=share)
         known = rows["counts"] & rows["found"]
+        drawn = False
         for place, scale in enumerate(summary["init_scale"].values):
             for name, line, mark, label in (("onset", "-", "|", "η_c"), ("fastest", "--", "o", "fastest η")):
                 values = rows[name].where(known).sel(init_scale=scale).transpose("bound", "network").values
+                drawn |= bool(np.isfinite(values).any())
                 low, high = np.clip(values[0] - values[1], 0, None), np.clip(values[2] - values[0], 0, None)
                 at = rows["width"].values * 1.03 ** (2 * place - 2 + (name == "fastest"))
                 ax.errorbar(
                     at, values[0], (low, high), ls=line, marker=mark, color=f"C{place}", markersize=4, linewidth=1,
                     label=f"{label}, scale {scale:g}",
                 )  # fmt: skip
-        ax.set(xscale="log", yscale="log", xlabel="hidden units n", title=title)
+        if drawn:
+            ax.set(xscale="log", yscale="log")
+        ax.set(xlabel="hidden units n", title=title)
         ax.set_xticks(rows["width"].values, [f"{width}" for width in rows["width"].values])
-        ax.xaxis.set_minor_formatter(NullFormatter())
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.yaxis.set(major_formatter="{x:g}", minor_formatter="{x:g}")
     axes[0].set_ylabel("learning rate η")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize="small")
