@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chaosjax._eigenpairs import eigenpairs
-from chaosjax._linalg import unbatched
+from chaosjax._linalg import orthonormalise, unbatched
 
 
 def symmetric(eigenvalues, seed=0):
@@ -168,3 +168,32 @@ def test_nan_has_no_extreme_pairs():
 def test_impossible_blocks_are_refused(rows, k, smallest, message):
     with pytest.raises(ValueError, match=message):
         eigenpairs(lambda v: v, jnp.ones((rows, 6)), k, smallest)
+
+
+@pytest.mark.parametrize(("dtype", "near"), [("float64", 1e-12), ("float32", 3e-4)])
+def test_many_rows_are_orthonormalised_as_dense_qr_does(dtype, near):
+    rng = np.random.default_rng(0)
+    k, d = 20, 24
+    square = np.linalg.qr(rng.standard_normal((d, d)))[0][:k]
+    frames = {
+        "nearly orthonormal": square + 0.05 * rng.standard_normal((k, d)),
+        "of many lengths": np.geomspace(1e-9, 1e9, k)[:, None] * (square + 0.05 * rng.standard_normal((k, d))),
+        "nearly parallel": rng.standard_normal(d) + 1e-6 * rng.standard_normal((k, d)),
+        "dependent": np.concatenate([square[:-1], square[:1]]),
+        "lost": np.concatenate([square[:-1], np.full((1, d), np.nan)]),
+    }
+    stacked = jnp.asarray(np.stack(list(frames.values())), dtype)
+    found = jax.jit(jax.vmap(orthonormalise))(stacked)
+    for name, frame, rows, growth in zip(frames, frames.values(), *found, strict=True):
+        if name == "lost":
+            assert np.isnan(rows).all() or np.isnan(growth[-1])
+            continue
+        np.testing.assert_allclose(rows @ rows.T, np.eye(k), atol=near)
+        if name in ("nearly parallel", "dependent") and dtype == "float32":
+            continue  # beyond its rounding
+        Q, R = np.linalg.qr(frame.T)
+        held = k - 1 if name == "dependent" else k
+        exact = np.log(np.abs(np.diag(R)))
+        np.testing.assert_allclose(growth[:held], exact[:held], atol=1e-6 if name == "nearly parallel" else near)
+        span = rows[:held] @ (Q * np.sign(np.diag(R)))[:, :held]
+        np.testing.assert_allclose(span, np.eye(held), atol=1e-5 if name == "nearly parallel" else near)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from chaosjax._linalg import unbatched
+from chaosjax._linalg import orthonormalise
 
 TOLERANCE, SHARE = 2.0, 0.25
 """Nats, and the share of its own growth, by which a fresh frame may outgrow the one reported: beyond both, that one is
@@ -88,31 +88,6 @@ def absorb(m: Frame) -> Frame:
     """The frame made orthonormal, what it has grown by added to its growth."""
     vectors, growth = orthonormalise(m.vectors)
     return Frame(vectors, m.growth + growth)
-
-
-def orthonormalise(vectors: Float[Array, "k d"]) -> tuple[Float[Array, "k d"], Float[Array, " k"]]:
-    r"""Make rows orthonormal from the first on, by QR, and return what they had grown by.
-
-    .. math:: V^\mathsf{T} = Q R, \quad g_i = \ln |R_{ii}|
-
-    Summed over the steps of a map and divided by time, g are its Lyapunov exponents (Benettin's algorithm). For frames
-    of your own that evolve inside a step; `probes.lyapunov` does the same beside it.
-
-    Args:
-        vectors: k tangent vectors in rows, linearly independent.
-
-    Returns:
-        The orthonormal rows, their signs those that QR leaves; and g, in nats.
-
-    Cost: one QR factorisation of a d × k matrix, under vmap one cell after the other.
-
-    Source: Benettin, Galgani, Giorgilli, Strelcyn, Meccanica 15 (1980) 9.
-    """
-    if vectors.shape[0] == 1:
-        length = jnp.linalg.norm(vectors)
-        return vectors / length, jnp.log(length)[None]
-    Q, R = unbatched(jnp.linalg.qr)(vectors.T)
-    return Q.T, jnp.log(jnp.abs(jnp.diagonal(R)))
 
 
 def reseeded(m: Reseeded, push: Pushed, age: Int[Array, ""], schedule: Schedule) -> Reseeded:

@@ -1,6 +1,6 @@
 """Directions and volumes in the tangent space, as pure functions of a system and an orbit."""
 
-from chaosjax.probes._frames import orthonormalise
+from chaosjax._linalg import orthonormalise
 from chaosjax.tangent._alignment import Alignment, alignment
 from chaosjax.tangent._covariant_vectors import Covariant, covariant_vectors
 from chaosjax.tangent._expansion_entropy import ExpansionEntropy, expansion_entropy
