@@ -101,7 +101,7 @@ class Transition:
     @cached_property
     def loss(self) -> Float[Array, ""]:
         """The full-data loss at x."""
-        return self._field(None)(phase(self.x)[0])
+        return self._loss_at(self.x, None)
 
     @cached_property
     def grad(self) -> PyTree:
@@ -111,7 +111,7 @@ class Transition:
     @cached_property
     def batch_loss(self) -> Float[Array, ""]:
         """The loss of this step's minibatch at x."""
-        return self._field(self.noise)(phase(self.x)[0])
+        return self._loss_at(self.x, self.noise)
 
     @cached_property
     def batch_grad(self) -> PyTree:
@@ -160,22 +160,21 @@ class Transition:
         u, _ = phase(self.x)
         return self._field(noise)(u - self.embed(self.project(u)) + self.embed(w))
 
-    def _field(self, noise: Any) -> Callable[[Float[Array, " d"]], Float[Array, ""]]:
+    def _loss_at(self, x: PyTree, noise: Any) -> Float[Array, ""]:
         loss = self.system.loss
         if loss is None:
             raise ValueError(
                 "this System has no loss, but a probe asks for it: give System(loss=...) or drop the probe"
             )
+        with blamed("the system's loss"):
+            found = loss(x, self.theta, noise)
+            if jnp.shape(found) != ():
+                raise ValueError(f"it has shape {jnp.shape(found)}; return one number, e.g. the mean")
+            return found
+
+    def _field(self, noise: Any) -> Callable[[Float[Array, " d"]], Float[Array, ""]]:
         _, chart = phase(self.x)
-
-        def value(u: Float[Array, " d"]) -> Float[Array, ""]:
-            with blamed("the system's loss"):
-                found = loss(chart(u), self.theta, noise)
-                if jnp.shape(found) != ():
-                    raise ValueError(f"it has shape {jnp.shape(found)}; return one number, e.g. the mean")
-                return found
-
-        return value
+        return lambda u: self._loss_at(chart(u), noise)
 
     def _gradient(self, noise: Any) -> PyTree:
         u, chart = phase(self.x)
