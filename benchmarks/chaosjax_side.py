@@ -5,6 +5,7 @@ import resource
 import jax
 import numpy as np
 import optax
+from work import counted
 from worker import serve
 from xarray import Dataset
 
@@ -77,14 +78,14 @@ def main_job(probe: str, seeds: int, steps: int, sharpness_every: int) -> dict:
     return {**figures, "peak_bytes": _peak_bytes()}
 
 
-def step_cost(system: str) -> dict:
-    """Floating-point operations of a step as traced, and the bytes it moves as compiled, by XLA's own count."""
-    taken = {"iris": iris, "digits": digits}[system]()
+def work(of: str, copies: int = 0, sharpness_every: int = 1) -> dict:
+    """The work of a step: of the Iris net, of it with copies (per member), or of the main job with a probe."""
     theta = {"learning_rate": LEARNING_RATE}
-    x = cj.start(taken, {}, jax.random.key(0), theta).x
-    lowered = jax.jit(lambda x: taken.step(x, theta, None)).lower(x)
-    traced, compiled = lowered.cost_analysis() or {}, lowered.compile().cost_analysis() or {}
-    return {"flops": traced["flops"], "bytes": compiled["bytes accessed"]}
+    if of == "iris":
+        probes = {"distance": cj.probes.ensemble(copies=copies, where="kernels")} if copies else {}
+        found = counted(iris(), probes, theta)
+        return {**found, "work": {name: count / (1 + copies) for name, count in found["work"].items()}}
+    return counted(digits(), probes_of(of, sharpness_every), theta)
 
 
 def _figures(dataset: Dataset) -> dict:
@@ -104,4 +105,4 @@ def _peak_bytes() -> int:
 
 
 if __name__ == "__main__":
-    serve(save, plain, ensemble, main_job, step_cost)
+    serve(save, plain, ensemble, main_job, work)

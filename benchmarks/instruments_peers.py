@@ -159,5 +159,11 @@ def mnist(samples: int, steps: int, dtype: str, by: str) -> dict:
     return {"rate": steps / (time.perf_counter() - begun), "compile_seconds": 0.0, "values": []}
 
 
+def matmul(dtype: str, size: int) -> dict:
+    """Peak of a square matrix product of PyTorch, in FLOP/s."""
+    a = torch.randn(size, size, dtype=getattr(torch, dtype))
+    return {"flops": 2 * size**3 / min(_timed(lambda: a @ a)[0] for _ in range(5))}
+
+
 if __name__ == "__main__":
-    serve(single_cell, gd_spectrum, lorenz96, lenet, mnist, rosenstein)
+    serve(matmul, single_cell, gd_spectrum, lorenz96, lenet, mnist, rosenstein)

@@ -1,17 +1,31 @@
 """chaosjax on long cells, spectra, series and larger networks; the peers' sides stand in instruments_peers.py."""
 
 import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 import optax
 import problems
+from work import counted
 from worker import serve
 from xarray import DataArray, Dataset
 
 import chaosjax as cj
 
 cj.configure()
+
+
+class Job(NamedTuple):
+    """A sweep, and what of its records is held against the peer's."""
+
+    system: cj.System
+    probes: dict[str, cj.Probe]
+    axes: dict[str, Any]
+    values: Callable[[Dataset], DataArray]
+    stride: int = 1
+    threads: int | None = None
 
 
 def _training(task: problems.Task, apply, weights, dtype: str = "float64") -> cj.System:
@@ -44,33 +58,21 @@ def _perceptron(samples: int, inputs: int, dtype: str = "float64") -> cj.System:
     return _training(task, _mlp, lambda key, inputs: tuple(jnp.asarray(w, dtype) for w in task.weights), dtype)
 
 
-def single_cell(steps: int, every: int) -> dict:
+def single_cell(every: int) -> Job:
     """Bare steps of one network, a record at every so many."""
-    found = cj.sweep(
-        _perceptron(512, 20),
-        {"loss": cj.probes.loss()},
-        {"learning_rate": [problems.SPECTRUM_RATE]},
-        steps=steps,
-        stride=every,
-        progress=False,
-        threads=1,
+    rate = {"learning_rate": [problems.SPECTRUM_RATE]}
+    return Job(
+        _perceptron(512, 20), {"loss": cj.probes.loss()}, rate, lambda found: found.loss.isel(time=-1), every, threads=1
     )
-    return _figures(found, found.loss.isel(time=-1))
 
 
-def gd_spectrum(steps: int) -> dict:
+def gd_spectrum() -> Job:
     """Four exponents of that network's training."""
-    found = cj.sweep(
-        _perceptron(512, 20),
-        {"growth": cj.probes.lyapunov(k=4)},
-        {"learning_rate": [problems.SPECTRUM_RATE]},
-        steps=steps,
-        progress=False,
-    )
-    return _figures(found, found.growth.isel(time=slice(1, None)).mean("time"))
+    rate = {"learning_rate": [problems.SPECTRUM_RATE]}
+    return Job(_perceptron(512, 20), {"growth": cj.probes.lyapunov(k=4)}, rate, lambda found: _mean(found.growth))
 
 
-def lorenz96(systems: int, steps: int) -> dict:
+def lorenz96(systems: int) -> Job:
     """All 40 exponents of each system."""
     starts, dt = jnp.asarray(problems.lorenz_starts(systems)), problems.LORENZ_DT
 
@@ -85,17 +87,12 @@ def lorenz96(systems: int, steps: int) -> dict:
         return u + dt / 6 * (a + 2 * b + 2 * c + d)
 
     system = cj.System(init=lambda key, theta: starts[jnp.int32(theta["number"])], step=step)
-    found = cj.sweep(
-        system,
-        {"growth": cj.probes.lyapunov(k=40)},
-        {"number": np.arange(float(systems))},
-        steps=steps,
-        progress=False,
-    )
-    return _figures(found, found.growth.isel(number=0, time=slice(1, None)).mean("time")[:1] / dt)
+    number = {"number": np.arange(float(systems))}
+    probes = {"growth": cj.probes.lyapunov(k=40)}
+    return Job(system, probes, number, lambda found: _mean(found.growth.isel(number=0))[:1] / dt)
 
 
-def lenet(samples: int, cells: int, steps: int) -> dict:
+def lenet(samples: int, cells: int) -> Job:
     """A tangent vector along the training of each of some convolutional networks."""
     task = problems.images(samples, cells)
     stacked = [jnp.asarray(kernel) for kernel in task.weights]
@@ -109,30 +106,47 @@ def lenet(samples: int, cells: int, steps: int) -> dict:
     def init(key, theta):
         return base.init(key, theta)._replace(params=pick(None, theta))
 
-    found = cj.sweep(
+    return Job(
         base._replace(init=init, theta=None),
         {"growth": cj.probes.lyapunov(k=1), "loss": cj.probes.loss()},
         {"number": np.arange(float(cells)), "learning_rate": [problems.IMAGE_RATE]},
-        steps=steps,
-        progress=False,
+        lambda found: found.loss.isel(time=-1, learning_rate=0),
     )
-    return _figures(found, found.loss.isel(time=-1, learning_rate=0))
 
 
-def mnist(samples: int, steps: int, dtype: str, by: str) -> dict:
+def mnist(samples: int, dtype: str, by: str) -> Job:
     """Growth at every step, of a tangent vector or by 5 copies, of a network 784–64–10."""
     probe = {
         "tangent": cj.probes.lyapunov(k=1),
         "copies": cj.probes.ensemble(copies=5, radius=1e-6 if dtype == "float64" else 1e-2),
     }[by]
+    rate = {"learning_rate": [problems.MNIST_RATE]}
+    return Job(_perceptron(samples, 784, dtype), {"growth": probe}, rate, lambda found: DataArray([]))
+
+
+JOBS = {"single_cell": single_cell, "gd_spectrum": gd_spectrum, "lorenz96": lorenz96, "lenet": lenet, "mnist": mnist}
+
+
+def run(job: str, steps: int, **options: Any) -> dict:
+    """The rate of a job, and its values."""
+    made = JOBS[job](**options)
     found = cj.sweep(
-        _perceptron(samples, 784, dtype),
-        {"growth": probe},
-        {"learning_rate": [problems.MNIST_RATE]},
-        steps=steps,
-        progress=False,
+        made.system, made.probes, made.axes, steps=steps, stride=made.stride, threads=made.threads, progress=False
     )
-    return _figures(found, DataArray([]))
+    attrs = cj.provenance_of(found)
+    return {
+        "rate": attrs["cell_steps_per_second"],
+        "compile_seconds": attrs["trace_seconds"] + attrs["compile_seconds"],
+        "values": np.ravel(made.values(found).values).tolist(),
+    }
+
+
+def work(job: str, steps: int, **options: Any) -> dict:
+    """The work of a step of one of its cells."""
+    made = JOBS[job](**options)
+    return counted(
+        made.system, made.probes, {name: float(values[0]) for name, values in made.axes.items()}, made.stride
+    )
 
 
 def rosenstein(length: int, series: int) -> dict:
@@ -147,14 +161,9 @@ def rosenstein(length: int, series: int) -> dict:
     return {"rate": series / seconds[1], "compile_seconds": seconds[0] - seconds[1], "values": []}
 
 
-def _figures(found: Dataset, values: DataArray) -> dict:
-    attrs = cj.provenance_of(found)
-    return {
-        "rate": attrs["cell_steps_per_second"],
-        "compile_seconds": attrs["trace_seconds"] + attrs["compile_seconds"],
-        "values": np.ravel(values.values).tolist(),
-    }
+def _mean(growth: DataArray) -> DataArray:
+    return growth.isel(time=slice(1, None)).mean("time")
 
 
 if __name__ == "__main__":
-    serve(single_cell, gd_spectrum, lorenz96, lenet, mnist, rosenstein)
+    serve(run, rosenstein, work)

@@ -1,21 +1,14 @@
 """The results as tables, for the terminal and for docs/benchmarks.md."""
 
 from statistics import median
-from typing import NamedTuple
 
+from floors import RATE_AIMS, floors
 from rich.console import Console
 from rich.table import Table as RichTable
+from table import Table, markdown, spread
 
-AIMS = {"torch.func.vmap": 5, "torch.func.vmap, tuned": 5, "PyTorch, serial": 50}
 AGREEMENT = 1e-9
 WIDTH = 110
-
-
-class Table(NamedTuple):
-    title: str
-    columns: tuple[str, ...]
-    rows: list[tuple[str, ...]]
-    note: str
 
 
 def show(results: dict) -> None:
@@ -52,15 +45,15 @@ def page(results: dict) -> str:
         "",
     ]
     for table in tables(results):
-        lines += [f"## {table.title}", "", _markdown(table.columns)]
-        lines.append(_markdown(("---", *["---:"] * (len(table.columns) - 1))))
-        lines += [*map(_markdown, table.rows), "", table.note, ""]
+        lines += [f"## {table.title}", "", markdown(table.columns)]
+        lines.append(markdown(("---", *["---:"] * (len(table.columns) - 1))))
+        lines += [*map(markdown, table.rows), "", table.note, ""]
     return "\n".join(lines)
 
 
 def tables(results: dict) -> list[Table]:
     beside = [_beside(results)] if "beside" in results else []
-    return [_iris(results), _main_job(results), *beside, _machine(results)]
+    return [_iris(results), _main_job(results), *beside, floors(results)]
 
 
 def _iris(results: dict) -> Table:
@@ -74,9 +67,9 @@ def _iris(results: dict) -> Table:
         rows.append(
             (
                 side,
-                _spread(found),
-                "" if side == "chaosjax" else _spread(ratios, 1),
-                f"≥ {AIMS[side]}" if side in AIMS else "",
+                spread(found),
+                "" if side == "chaosjax" else spread(ratios, 1),
+                f"≥ {RATE_AIMS[side]:g}" if side in RATE_AIMS else "",
                 "" if difference is None else f"{difference:.0e}",
             )
         )
@@ -111,8 +104,8 @@ def _main_job(results: dict) -> Table:
         rows.append(
             (
                 {"bare": "no probe", "all": "all of them"}.get(probe, probe),
-                _spread(found["rates"]),
-                "" if probe == "bare" else _spread(costs, 2),
+                spread(found["rates"]),
+                "" if probe == "bare" else spread(costs, 2),
                 f"{median(found['compile_seconds']):.1f}",
                 f"{found['peak_bytes'] / 2**20:,.0f}",
             )
@@ -141,7 +134,7 @@ def _beside(results: dict) -> Table:
                 row["peer"],
                 f"{median(ours):,.3g} {row['unit']}",
                 f"{median(theirs):,.3g}",
-                _spread(ratios, 2),
+                spread(ratios, 2),
                 row["aim"],
                 " / ".join(f"{seconds:.1f}" for seconds in compiled),
                 f"{max(apart):.0e}" if apart else "",
@@ -154,40 +147,3 @@ def _beside(results: dict) -> Table:
     )
     columns = ("Longer work", "peer", "chaosjax", "the peer", "ratio", "aim", "compilation, s", "difference")
     return Table("Beside other packages", columns, rows, note)
-
-
-def _machine(results: dict) -> Table:
-    machine = results["machine"]
-    peak = machine["matmul"]["float64"]["flops"]
-    rates = {"iris": results["iris"]["rates"]["chaosjax"], "digits": results["main_job"]["bare"]["rates"]}
-    titles = {"iris": "Iris net", "digits": "main job, no probe"}
-    rows = []
-    for system, cost in machine["step_cost"].items():
-        reached = median(rates[system]) * cost["flops"]
-        rows.append(
-            (
-                titles[system],
-                f"{cost['flops'] / 1e6:.3g}",
-                f"{cost['bytes'] / 1e6:.3g}",
-                f"{reached / 1e9:.1f}",
-                f"{reached / peak:.0%}",
-            )
-        )
-    peaks = ", ".join(
-        f"{found['flops'] / 1e9:,.0f} GFLOP/s in {dtype} ({found['library']})"
-        for dtype, found in machine["matmul"].items()
-    )
-    note = (
-        f"Measured in this run: matrix products reach {peaks}, memory {machine['bandwidth'] / 1e9:.1f} GB/s. Work is "
-        "XLA's count: operations of a step as traced, bytes as compiled (most of them stay in cache)."
-    )
-    columns = ("One step", "MFLOP", "MB touched", "GFLOP/s reached", "of the float64 peak")
-    return Table("Against the machine", columns, rows, note)
-
-
-def _spread(values: list[float], digits: int = 0) -> str:
-    return f"{median(values):,.{digits}f} ({min(values):,.{digits}f}–{max(values):,.{digits}f})"
-
-
-def _markdown(cells: tuple[str, ...]) -> str:
-    return "| " + " | ".join(cells) + " |"

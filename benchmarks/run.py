@@ -35,10 +35,11 @@ class Sizes(NamedTuple):
     matrix: int = 2048
     accelerator_matrix: int = 8192
     vector: int = 2**26
+    short: int = 2**14
     beside_rounds: int = 3
 
 
-QUICK = Sizes(1, 12, 2, 4, 2, 1, 4, 1, 2, 64, 64, 2**12, 1)
+QUICK = Sizes(1, 12, 2, 4, 2, 1, 4, 1, 2, 64, 64, 2**12, 2**8, 1)
 
 
 def main() -> None:
@@ -59,7 +60,7 @@ def main() -> None:
     results["main_job"] = main_job(sizes, ("bare", *given.probes))
     if torch_python is not None:
         results["beside"] = beside(torch_python, sizes.beside_rounds, toy=given.quick)
-    results["machine"] = machine(sizes)
+    results["machine"] = machine(sizes, torch_python)
     show(results)
     outputs = (ROOT / "docs/benchmarks.md", ROOT / "benchmarks/results.json")
     if given.out is not None:
@@ -98,6 +99,8 @@ def iris(sizes: Sizes, torch_python: Path | None) -> dict:
             some = {"members": sizes.serial_members, "threads": tuned["serial"]}
             sides["PyTorch, serial"] = lambda: torch("serial", **some, **steps)
         rounds = _rounds(sides, sizes.rounds, "Iris")
+        members = {"chaosjax": 0, "chaosjax, cells of copies": sizes.copies}
+        work = {side: ours("work", of="iris", copies=copies) for side, copies in members.items()}
     reference = rounds["chaosjax"][0]["losses"]
     return {
         **found,
@@ -110,6 +113,7 @@ def iris(sizes: Sizes, torch_python: Path | None) -> dict:
             for side, entries in rounds.items()
             if "losses" in entries[0] and side != "chaosjax"
         },
+        "work": work,
     }
 
 
@@ -123,12 +127,15 @@ def main_job(sizes: Sizes, probes: Sequence[str]) -> dict:
             return lambda: ask("main_job", probe=probe, **settings)
 
         rounds = _rounds({probe: side(probe) for probe in probes}, sizes.main_rounds, "main job")
+        count = stack.enter_context(worker("chaosjax_side.py"))
+        work = {probe: count("work", of=probe, sharpness_every=sizes.sharpness_every) for probe in probes}
     return {
         probe: {
             "rates": [entry["rate"] for entry in entries],
             "compile_seconds": [entry["compile_seconds"] for entry in entries],
             "cells_per_batch": entries[0]["cells_per_batch"],
             "peak_bytes": entries[0]["peak_bytes"],
+            "work": work[probe],
         }
         for probe, entries in rounds.items()
     }
@@ -140,8 +147,14 @@ def beside(peers_python: Path, rounds: int, toy: bool) -> list[dict]:
     for row in BESIDE:
         options = row.toy if toy else row.options
         with worker("instruments_side.py") as ours, worker("instruments_peers.py", peers_python) as peers:
-            sides = {"chaosjax": lambda: ours(row.task, **options), row.peer: lambda: peers(row.task, **options)}  # noqa: B023
+            swept = row.task != "rosenstein"
+            asked = {"task": "run", "job": row.task} if swept else {"task": row.task}
+            sides = {
+                "chaosjax": lambda: ours(**asked, **options),  # noqa: B023
+                row.peer: lambda: peers(row.task, **options),  # noqa: B023
+            }
             both = _rounds(sides, rounds, row.title)
+            work = ours("work", job=row.task, **options) if swept else None
         found.append(
             {
                 "title": row.title,
@@ -152,21 +165,33 @@ def beside(peers_python: Path, rounds: int, toy: bool) -> list[dict]:
                 "rates": {side: [entry["rate"] for entry in entries] for side, entries in both.items()},
                 "compile_seconds": {side: entries[0]["compile_seconds"] for side, entries in both.items()},
                 "values": {side: entries[0]["values"] for side, entries in both.items()},
+                "work": work,
             }
         )
     return found
 
 
-def machine(sizes: Sizes) -> dict:
-    """Peaks of the machine and the cost of a step, for the fraction of the peak that is reached."""
-    with worker("machine.py") as ask, worker("chaosjax_side.py") as ours:
+def machine(sizes: Sizes, peers_python: Path | None) -> dict:
+    """What the machine can do at best: the floor under every workload."""
+    with ExitStack() as stack:
+        ask = stack.enter_context(worker("machine.py"))
         about = ask("describe")
         size = sizes.accelerator_matrix if about["accelerator"] else sizes.matrix
+        matmul = {dtype: ask("matmul", dtype=dtype, size=size) for dtype in ("float64", "float32")}
+        if peers_python is not None and not about["accelerator"]:
+            peers = stack.enter_context(worker("instruments_peers.py", peers_python))
+            for dtype, best in matmul.items():
+                theirs = {**peers("matmul", dtype=dtype, size=size), "library": "PyTorch"}
+                matmul[dtype] = max(best, theirs, key=lambda found: found["flops"])
+        kinds = [(name, dtype) for name in ("tanh", "exp", "log", "logistic") for dtype in matmul]
         return {
             **about,
-            "matmul": {dtype: ask("matmul", dtype=dtype, size=size) for dtype in ("float64", "float32")},
+            "matmul": matmul,
+            "functions": {
+                f"{name} {dtype}": ask("function", name=name, dtype=dtype, size=sizes.short)["calls"]
+                for name, dtype in kinds
+            },
             "bandwidth": ask("bandwidth", size=sizes.vector)["bytes"],
-            "step_cost": {system: ours("step_cost", system=system) for system in ("iris", "digits")},
         }
 
 

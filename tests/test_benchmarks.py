@@ -44,10 +44,23 @@ def test_every_figure_is_recorded(toy_run):
 
 
 def test_work_of_a_step_is_that_of_its_matrix_products(toy_run):
-    flops = toy_run[0]["machine"]["step_cost"]["digits"]["flops"]
+    job = toy_run[0]["main_job"]
+    bare, with_loss = (job[probe]["work"]["work"] for probe in ("bare", "loss"))
     samples, first, second = 1437, 64 * 64, 64 * 10
     products = 2 * samples * (2 * first + 3 * second)
-    assert products < flops < 1.1 * products
+    assert products < bare["flops float64"] < 1.1 * products
+    assert bare["tanh float64"] == samples * 64
+    assert bare["flops float64"] < with_loss["flops float64"] < 1.01 * bare["flops float64"]  # the pass is shared
+
+
+def test_every_workload_has_a_floor_and_every_missed_aim_a_verdict(toy_run):
+    results, page = toy_run
+    assert min(results["machine"]["functions"].values()) > 0
+    rows = [line.split(" | ") for line in page.split("## Against the machine")[1].splitlines() if "%" in line]
+    assert len(rows) >= 3
+    for row in rows:
+        assert float(row[4].replace(",", "")) > 0
+        assert not row[7] or row[9].startswith(("met", "missed", "the floor forbids"))
 
 
 def test_the_page_shows_the_recorded_rates(toy_run):
