@@ -33,6 +33,7 @@ class Store:
     def __init__(self, group: zarr.Group, location: Path | MemoryStore):
         self.group = group
         self.location = location
+        self._arrays: dict[str, Any] = {}  # to open one takes longer than to write a chunk of a small run
 
     @classmethod
     def create(
@@ -124,7 +125,7 @@ class Store:
 
     @property
     def _axes(self) -> int:
-        return self.group["diverged_at"].ndim  # type: ignore[union-attr]
+        return self._array("diverged_at").ndim
 
     def write(self, index: int, records: Mapping[str, np.ndarray]) -> None:
         """Records ``[cells, count, ...]`` at times index, index + 1, …
@@ -233,5 +234,7 @@ class Store:
         return self.dataset()
 
     def _array(self, name: str) -> Any:
-        array: Any = self.group[name]
-        return array.with_config(WRITE_ALL)
+        if name not in self._arrays:
+            array: Any = self.group[name]
+            self._arrays[name] = array.with_config(WRITE_ALL)
+        return self._arrays[name]
