@@ -56,7 +56,9 @@ def blamed(what: str) -> Iterator[None]:
     except TypeError as error:
         raise TypeError(f"{what}: {_first(error)}") from error
     except Exception as error:
-        error.add_note(f"in {what}")
+        unknown = isinstance(error, KeyError) and what.startswith("the system")
+        hint = f"; if {error} is a control parameter, give it in axes, or in the system's theta" if unknown else ""
+        error.add_note(f"in {what}{hint}")
         raise
 
 

@@ -173,8 +173,8 @@ def _explained(optimizer: Any, words: str, given: Theta, extras: Iterable[str] =
         if not missing:
             raise
         raise ValueError(
-            f"optimizer {words} needs a value of {', '.join(missing)}: give it as an axis, e.g. "
-            f"axes={{'{missing[0]}': [0.1]}}, or bind it with functools.partial"
+            f"optimizer {words} needs a value of {', '.join(missing)}: give it in axes={{'{missing[0]}': [0.1]}} of a "
+            f"sweep, in theta={{'{missing[0]}': 0.1}} of a question, or bind it with functools.partial"
         ) from error
 
 

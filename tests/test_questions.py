@@ -267,3 +267,21 @@ def test_an_undecided_verdict_says_how_many_seeds_would_decide():
     assert cj.ChaosOrNoise.of(of_rates(rates), level=0.0).verdict == "chaos"
     one = cj.ChaosOrNoise.of(of_rates(rates[:1]))
     assert (one.verdict, one.seeds_to_decide) == ("undecided", None)
+
+
+def test_where_the_copies_say_the_opposite_they_decide():
+    """The first step of Adam's tangent is divided by a second moment of 0; the jump of a sign has no tangent."""
+    records = of_rates(np.array([0.01, 0.012, 0.015]))
+    grown = records.assign(growth=records.growth + 0.3)
+    found = cj.ChaosOrNoise.of(grown, level=0.05)
+    assert (found.verdict, found.opposed) == ("noise", True)
+    assert repr(found).endswith("the tangent says the opposite, beyond both intervals: chaos is what the copies show")
+    none = cj.ChaosOrNoise.of(records.drop_vars("growth"), level=0.05)
+    assert (none.verdict, none.opposed) == ("noise", True)
+    assert "the tangent is unknown" in repr(none)
+    assert not cj.ChaosOrNoise.of(records, level=0.05).opposed
+
+
+def test_copies_that_are_not_perturbed_are_refused():
+    with pytest.raises(ValueError, match=r"radius=0.0 must be above 0"):
+        cj.is_chaotic(cj.training(problem(), optax.sgd, batch_size=3), radius=0.0)

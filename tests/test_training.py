@@ -103,7 +103,7 @@ def test_an_optimizer_that_needs_the_loss_function_gets_it():
     ("options", "axes", "message"),
     [
         ({"batch_size": 11}, {}, "batch_size=11 must be an integer from 1 to 10, the number of training samples"),
-        ({}, {}, "needs a value of learning_rate: give it as an axis"),
+        ({}, {}, "needs a value of learning_rate: give it in axes"),
         ({}, {"learning_rate": [0.1], "nesterov": [0, 1], "momentum": [0.5]}, "run its values as a Hydra multirun"),
         ({}, {"learning_rte": [0.1]}, "did you mean 'learning_rate'"),
     ],

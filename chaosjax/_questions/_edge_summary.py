@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from chaosjax import stats
+from chaosjax._questions._settings import opposed
 from chaosjax._questions._stability import stability_of
 
 ONSETS = {
@@ -47,8 +48,8 @@ def edge_summary(records: xr.Dataset, threshold: float | list[float], level: flo
     parts = [stats.training_time(records[score], ends), _prefixed(stats.fastest(records[score], ends), "best")]
     onsets = {name: stats.onset(cells[name], level=0.0 if name == "whole" else level) for name in (*ONSETS, COPIES)}
     parts += [_prefixed(onset, name) for name, onset in onsets.items()]
-    opposed = _opposed(means[TANGENT], means[COPIES], level)
-    chaos = COPIES if opposed.any() else TANGENT
+    opposed_at = opposed(means[TANGENT], means[COPIES], level)
+    chaos = COPIES if opposed_at.any() else TANGENT
     onset = onsets[chaos]["onset"]
     parts += [_prefixed(stats.speed_up(records[score], onset, ends), "gain")]
     for name, fit in fits.items():
@@ -56,7 +57,7 @@ def edge_summary(records: xr.Dataset, threshold: float | list[float], level: flo
         agreed = stats.agreement(ensemble, tangent, pool=("learning_rate",))
         parts += [_prefixed(agreed, f"{name}_agreement")]
     plain = [part.drop_attrs(deep=False).reset_coords(drop=True) for part in parts]
-    summary = xr.merge([xr.Dataset(means), *plain]).assign(onset=onset, opposed=opposed)
+    summary = xr.merge([xr.Dataset(means), *plain]).assign(onset=onset, opposed=opposed_at)
     estimate, mean = (stats.bounds(part)[0] for part in (onset, means[chaos]))
     summary["chaotic"] = (summary["learning_rate"] >= estimate) & (mean > level)
     horizon = float(records["time"][-1])
@@ -74,13 +75,6 @@ def score_in(names: Iterable[Any], argument: str) -> str:
         f"{argument}: has {there}, and the training time needs one of {', '.join(SCORES)}; "
         "for exponents alone use sweep with probes.lyapunov, then stats.onset(..., level=0.05)"
     )
-
-
-def _opposed(tangent: xr.DataArray, copies: xr.DataArray, level: float) -> xr.DataArray:
-    """Where the intervals of both exponents lie on opposite sides of the level; everywhere if there is no tangent."""
-    (known, tangent_low, tangent_high), (copied, copies_low, copies_high) = stats.bounds(tangent), stats.bounds(copies)
-    apart = ((tangent_low > level) & (copies_high <= level)) | ((copies_low > level) & (tangent_high <= level))
-    return apart if known.notnull().any() else copied.notnull()
 
 
 def _prefixed(part: xr.Dataset, prefix: str) -> xr.Dataset:

@@ -10,7 +10,8 @@ import xarray as xr
 from scipy.stats import t as student
 
 from chaosjax import probes, stats
-from chaosjax._questions._settings import default_radius, seeds_of
+from chaosjax._parts import check_system
+from chaosjax._questions._settings import default_radius, jumps_of, opposed, seeds_of
 from chaosjax._sweep import sweep
 from chaosjax._system import System, no_noise
 
@@ -23,14 +24,16 @@ class ChaosOrNoise:
     """What `is_chaotic` found.
 
     Attributes:
-        verdict: "chaos", "noise" or "undecided".
+        verdict: "chaos", "noise" or "undecided", by the tangent; by the copies where `opposed`.
         tangent: ``[bound]``, exponent of the tangent in the common-noise ensemble's steepest window, nats per step.
         ensemble: ``[bound]``, exponent of that ensemble in the same window, nats per step.
         excess: ``[bound]``, last distance of copies with minibatches of their own, over that of such a copy which was
-            not perturbed. About 1 says that the perturbation made no difference.
+            not perturbed, geometric mean over seeds. About 1 says that the perturbation made no difference.
         level: exponent that counts as chaos, nats per step.
+        opposed: the intervals of tangent and ensemble lie on opposite sides of `level`, or the step jumps and has no
+            tangent: a derivative says what copies do only as long as the step is nearly linear over their distance.
         seeds: number of runs.
-        seeds_to_decide: estimate of the runs that it takes to tell the tangent's exponent from `level`; None for more
+        seeds_to_decide: estimate of the runs that it takes to tell that exponent from `level`; None for more
             than 10,000, or where it cannot be estimated (one seed, or one that diverged).
         records: what the sweep recorded: `distance`, `noisy`, `noisy_null` and `growth`.
     """
@@ -40,6 +43,7 @@ class ChaosOrNoise:
     ensemble: xr.DataArray
     excess: xr.DataArray
     level: float
+    opposed: bool
     seeds: int
     seeds_to_decide: int | None
     records: xr.Dataset
@@ -50,24 +54,27 @@ class ChaosOrNoise:
 
         Args:
             records: `distance` and `noisy`, ``[seed, time, copy]``, of ensembles under common and independent noise;
-                `noisy_null`, ``[seed, time]``; `growth`, ``[seed, time, exponent]``.
+                `noisy_null`, ``[seed, time]``; `growth`, ``[seed, time, exponent]``, unless the step jumps.
             level: as in `is_chaotic`.
         """
         common, independent = (stats.mean_over_copies(records[name]) for name in ("distance", "noisy"))
         fit = stats.exponential_window(common, select="slope")
-        cells = stats.tangent_in_windows(records["growth"], fit)
-        tangent = stats.mean_interval(cells)
-        decided = stats.above(tangent, level)
+        measured = stats.tangent_in_windows(records["growth"], fit) if "growth" in records else fit["exponent"] * np.nan
+        tangent, ensemble = stats.mean_interval(measured), stats.mean_interval(fit["exponent"])
+        by_copies = bool(opposed(tangent, ensemble, level))
+        cells, exponent = (fit["exponent"], ensemble) if by_copies else (measured, tangent)
+        decided = stats.above(exponent, level)
         seeds = records.sizes["seed"]
-        needed = _seeds_to_decide(cells.values, level, tangent.attrs["confidence"])
+        needed = _seeds_to_decide(cells.values, level, exponent.attrs["confidence"])
         if needed is not None and decided is None:
             needed = max(needed, seeds + 1)
         return cls(
             verdict=VERDICTS[decided],
             tangent=tangent,
-            ensemble=stats.mean_interval(fit["exponent"]),
-            excess=stats.mean_interval((independent / records["noisy_null"]).isel(time=-1, drop=True)),
+            ensemble=ensemble,
+            excess=_mean_ratio((independent / records["noisy_null"]).isel(time=-1, drop=True)),
             level=level,
+            opposed=by_copies,
             seeds=seeds,
             seeds_to_decide=needed,
             records=records,
@@ -80,7 +87,8 @@ class ChaosOrNoise:
         verdict = f"{self.verdict} with {self.seeds} seeds"
         verdict += f": {needed}" if self.verdict == "undecided" else ""
         diverged = int(self.records["diverged_at"].notnull().sum()) if "diverged_at" in self.records else 0
-        confidence = self.tangent.attrs["confidence"]
+        confidence = self.ensemble.attrs["confidence"]
+        why = "says the opposite, beyond both intervals" if self.tangent.notnull().any() else "is unknown"
         return "\n".join(
             [
                 verdict + (f"; {diverged} diverged" if diverged else ""),
@@ -89,6 +97,7 @@ class ChaosOrNoise:
                 f"  ensemble, common minibatches: {stats.format_interval(self.ensemble, 'nats/step')}",
                 f"  own minibatches, perturbed over not perturbed: {stats.format_interval(self.excess)}",
                 f"  [{confidence:.0%} interval over seeds]; exponents in the steepest window",
+                *([f"  the tangent {why}: chaos is what the copies show"] if self.opposed else []),
             ]
         )
 
@@ -112,7 +121,9 @@ def is_chaotic(
     with g the tangent's growth under the minibatches of the run, in the steepest window (t₀, t₁] of perturbed copies
     that see the same minibatches: only these two measure the map. "chaos": the whole interval of Λ over seeds is above
     `level`; "noise": it is at or below, so what parts copies with minibatches of their own are the minibatches;
-    "undecided": it holds `level`. For an undecided one, the number of seeds n that would decide is the least with
+    "undecided": it holds `level`. Where the copies' interval lies on the other side of `level` (Adam: the first step of
+    a tangent is divided by a second moment of 0), and where the step jumps (Lion), the copies decide, and the answer
+    says so. For an undecided one, the number of seeds n that would decide is the least with
     :math:`t_{n-1} s / \sqrt n < |Λ - \mathtt{level}|`, s the scatter of the seeds seen.
 
     Args:
@@ -135,6 +146,7 @@ def is_chaotic(
     Source: Danovski, Soriano, Lacasa, Front. Complex Syst. 2 (2024) 1367957 (ensembles); Arnold, Random Dynamical
     Systems (1998), chapter 3 (exponents under one noise).
     """
+    check_system(system)
     if system.noise is no_noise:
         raise ValueError(
             "system: it draws no noise, so nothing competes with chaos; use lyapunov_exponents, or give "
@@ -144,10 +156,17 @@ def is_chaotic(
     instruments = {
         "distance": probes.ensemble(**settings),
         "noisy": probes.ensemble(**settings, noise="independent"),
-        "growth": probes.lyapunov(),
     }
+    if not jumps_of(system, theta):
+        instruments["growth"] = probes.lyapunov()
     records = sweep(system, instruments, seeds_of(theta, seeds), steps=steps, noise="independent", **options)
     return ChaosOrNoise.of(records.isel(dict.fromkeys(theta, 0)).load(), level)
+
+
+def _mean_ratio(ratios: xr.DataArray) -> xr.DataArray:
+    """The geometric mean over seeds, with its interval: a ratio is positive."""
+    logarithms = stats.mean_interval(xr.ufuncs.log(ratios))
+    return xr.ufuncs.exp(logarithms).assign_attrs(logarithms.attrs)
 
 
 def _seeds_to_decide(cells: np.ndarray, level: float, confidence: float) -> int | None:

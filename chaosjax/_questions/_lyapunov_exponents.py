@@ -12,6 +12,7 @@ from scipy.stats import t as student
 
 from chaosjax import probes, stats
 from chaosjax._checks import check_count
+from chaosjax._parts import check_system
 from chaosjax._questions._settings import seeds_of
 from chaosjax._sweep import sweep
 from chaosjax._system import System
@@ -50,7 +51,8 @@ class LyapunovExponents:
         unit, confidence = self.exponents.attrs["units"], self.exponents.attrs["confidence"]
         lost = f", {self.lost} of them lost" if self.lost else ""
         known = math.isfinite(self.kaplan_yorke)
-        dimension = f"{self.kaplan_yorke:.3g}" if known else "unknown: needs exponents with a sum below 0"
+        more = "the orbits diverged" if self.lost == self.seeds else "needs more exponents, with a sum below 0"
+        dimension = f"{self.kaplan_yorke:.3g}" if known else f"unknown: {more}"
         return "\n".join(
             [
                 f"Lyapunov exponents over steps {self.window[0]} to {self.window[1]} of {self.seeds} seeds{lost}",
@@ -109,6 +111,7 @@ def lyapunov_exponents(
 
     Source: Benettin, Galgani, Giorgilli, Strelcyn, Meccanica 15 (1980) 9.
     """
+    check_system(system)
     check_count("batches", batches, least=4)
     steps = check_count("steps", steps, least=2 * batches, what="two per batch at least")
     most = steps - 2 * batches

@@ -6,7 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
 
+from chaosjax import stats
 from chaosjax._checks import check_count
 from chaosjax._jumps import jumps
 from chaosjax._precision import working_dtype
@@ -31,8 +33,17 @@ def seeds_of(theta: Mapping[str, Any], seeds: int) -> dict[str, Any]:
 def default_radius(radius: float | None) -> float:
     """Return the radius of perturbed copies: 1e-8 in float64 and 1e-5 in float32, where None is given."""
     if radius is not None:
+        if not radius > 0:
+            raise ValueError(f"radius={radius!r} must be above 0: copies that are not perturbed do not part")
         return radius
     return 1e-8 if working_dtype() == np.float64 else 1e-5
+
+
+def opposed(tangent: xr.DataArray, copies: xr.DataArray, level: float) -> xr.DataArray:
+    """Where the intervals of both exponents lie on opposite sides of the level; everywhere if there is no tangent."""
+    (known, tangent_low, tangent_high), (copied, copies_low, copies_high) = stats.bounds(tangent), stats.bounds(copies)
+    apart = ((tangent_low > level) & (copies_high <= level)) | ((copies_low > level) & (tangent_high <= level))
+    return apart if known.notnull().any() else copied.notnull()
 
 
 def jumps_of(system: System, theta: Mapping[str, float]) -> tuple[str, ...]:

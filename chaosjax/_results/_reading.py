@@ -142,6 +142,8 @@ def group_at(location: Path, mode: Any, intact: bool = False) -> zarr.Group:
         if (location / ATTRIBUTES).is_file() and (location / "diverged_at" / ATTRIBUTES).is_file():
             refuse_damaged(location, [Damage(ATTRIBUTES, f"cannot be read ({type(error).__name__})")])
         attrs = {}
+    if not location.exists():
+        raise ValueError(f"store: {location} does not exist")
     if not {"identity", "layout", "checksum"} & set(attrs):
         raise ValueError(f"store: {location} is no store that sweep has made; choose another path")
     number = attrs.get("format", 1)

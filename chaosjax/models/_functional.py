@@ -139,7 +139,15 @@ def _from_linen(model: linen.Module, inputs: Float[Array, "1 ..."], dtype: Any) 
 
 def _from_nnx(build: Callable[[nnx.Rngs], nnx.Module], dtype: Any) -> Functional:
     def split(key):
-        module = build(nnx.Rngs(key))
+        try:
+            module = build(nnx.Rngs(key))
+        except TypeError as error:
+            if "Rngs" not in str(error):
+                raise
+            raise TypeError(
+                "model: the function got an nnx.Rngs, as one that builds an NNX module does, and wants a key; give a "
+                f"pair (init, apply) of functions, init(key, inputs) and apply(params, inputs) ({error})"
+            ) from error
         if not isinstance(module, nnx.Module):
             _check_unbuilt(module)
             raise TypeError(f"model: the builder returned {type(module).__name__}, not an nnx.Module")
