@@ -46,17 +46,7 @@ def edge_of_chaos(summary: xr.Dataset, title: str = "") -> Figure:
     for ax in axes:
         shade_chaos(ax, summary)
         ax.margins(x=0.02)
-    onset = float(bounds(summary["onset"])[0])
-    if np.isfinite(onset):
-        axes[0].annotate(
-            f"η_c = {format_interval(summary['onset'])}",
-            (onset, 0.4),
-            xycoords=("data", "axes fraction"),
-            ha="right",
-            fontsize="small",
-            xytext=(-4, 0),
-            textcoords="offset points",
-        )
+    _onset(axes[0], summary)
     handles, labels = axes[0].get_legend_handles_labels()
     axes[0].legend(handles[::-1], labels[::-1], loc="upper left")
     axes[-1].set_xscale("log")
@@ -64,6 +54,23 @@ def edge_of_chaos(summary: xr.Dataset, title: str = "") -> Figure:
     if title:
         figure.suptitle(title)
     return figure
+
+
+def _onset(ax: Axes, summary: xr.Dataset) -> None:
+    onset, eta = float(bounds(summary["onset"])[0]), summary["learning_rate"].values
+    if not np.isfinite(onset):
+        return
+    first = onset <= eta.min()
+    left = onset > np.sqrt(eta.min() * eta.max())  # where there is room beside the line
+    ax.annotate(
+        f"η_c ≤ {onset:.3g}, the grid's first" if first else f"η_c = {format_interval(summary['onset'])}",
+        (onset, 0.4),
+        xycoords=("data", "axes fraction"),
+        ha="right" if left else "left",
+        fontsize="small",
+        xytext=(-4 if left else 4, 0),
+        textcoords="offset points",
+    )
 
 
 def goal(threshold: float, score: str) -> str:
