@@ -34,7 +34,7 @@ PAGES = {
         "reproduce",
         ("danovski", "jimenez"),
         "Sizes: *paper* is the full protocol, *cpu* fits two cores; both stand in each experiment's yaml under "
-        "`conf/experiment/`. Seconds are those on the wall of the run that made the figures; other jobs shared the "
+        "`conf/experiment/`. Seconds are those on the wall of a run of the experiment; other jobs shared the "
         "machine with some, whose seconds are then many times those of a run alone.",
         f"A published number is *reproduced* if our interval and the number ± {findings.READING:.0%} (how well a "
         f"printed figure can be read) share a point, *with a difference* if our mean is within {findings.NEAR:.0%}; a "
