@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, PyTree
 
-from chaosjax._parity import EVEN, ODD, ZERO, Mark, frozen, joined, marks_of, odd
+from chaosjax._parity import AFFINE, EVEN, MIXED, ODD, ZERO, Mark, frozen, joined, marks_of, odd
 
 _GRID = 64
 """So many curvatures below that of a flip are tested for an instability of another kind."""
@@ -67,11 +67,14 @@ def response(
     values = [*weights, *slopes, *(leaves[i] for i in real)]
     program = jax.make_jaxpr(step)(*values)
     marks = _marks(lambda marks: marks_of(program, marks), count, len(real))
-    momenta = [[i for i, mark in enumerate(marks) if mark.sources == {j}] for j in range(count)]
+    momenta = [
+        [i for i, mark in enumerate(marks) if mark.sources == {j} and mark.parity in (ODD, AFFINE)]
+        for j in range(count)
+    ]
     most = max(map(len, momenta))
     slots = [[j, *(2 * count + i for i in own)] for j, own in enumerate(momenta)]
     run = frozen(program, [*map(odd, range(count)), *map(odd, range(count)), *marks])
-    moving = [i for i, value in enumerate(values) if i < 2 * count or marks[i - 2 * count].parity == ODD]
+    moving = [i for i, value in enumerate(values) if i < 2 * count or marks[i - 2 * count].parity in (ODD, AFFINE)]
 
     def partly(*moved: Array) -> list[Array]:
         every = list(values)
@@ -96,7 +99,9 @@ def response(
 
     columns = [column([own[slot] for own in slots if slot < len(own)]) for slot in range(most + 1)]
     matrices = jnp.stack(columns, axis=2)
-    return Response(matrices, column(range(count, 2 * count)), adaptive=any(mark.parity == EVEN for mark in marks))
+    return Response(
+        matrices, column(range(count, 2 * count)), adaptive=any(mark.parity in (EVEN, MIXED) for mark in marks)
+    )
 
 
 def _marks(follow: Callable[[Sequence[Mark]], list[Mark]], count: int, states: int) -> list[Mark]:
@@ -110,14 +115,14 @@ def _marks(follow: Callable[[Sequence[Mark]], list[Mark]], count: int, states: i
             if new == marks:
                 break
             marks = new
-    for mark in [*after[:count], *(mark for mark in marks if mark.parity != EVEN)]:
+    for mark in [*after[:count], *(mark for mark in marks if mark.parity in (ODD, AFFINE))]:
         _check(mark)
     return marks
 
 
 def _check(mark: Mark) -> None:
     remedy = "take probes.lyapunov, whose exponent is above 0 beyond the edge of any optimizer"
-    if mark.parity not in (ODD, ZERO):
+    if mark.parity not in (ODD, AFFINE, ZERO):
         sign = "jumps with the sign of the gradient, as Lion's does" if mark.why == "sign" else "is not odd"
         raise ValueError(
             f"this optimizer has no stability threshold: its step {sign} (by the operation {mark.why!r}), so no "

@@ -62,7 +62,8 @@ def test_a_loss_of_stability_without_a_flip_is_found():
     ("optimizer", "message"),
     [
         (optax.lion, "no stability threshold: its step jumps with the sign of the gradient, as Lion's does"),
-        (partial(optax.noisy_sgd, key=jax.random.key(0)), "its step is not odd"),
+        (lambda learning_rate: optax.MultiSteps(optax.sgd(learning_rate), 2), "is not odd .by the operation 'cond'"),
+        (optax.lbfgs, "is not odd"),
         (lambda learning_rate: optax.chain(optax.centralize(), optax.sgd(learning_rate)), "one parameter's gradient"),
     ],
 )
@@ -94,6 +95,13 @@ REAL = {
     "adan": optax.adan,
     "optimistic": optax.optimistic_gradient_descent,
     "ademamix": partial(optax.contrib.ademamix, alpha=2.0),
+    "adopt": optax.contrib.adopt,
+    "fromage": optax.fromage,
+    "lamb": optax.lamb,
+    "lars": optax.lars,
+    "novograd": optax.novograd,
+    "noisy": partial(optax.noisy_sgd, key=jax.random.key(0)),
+    "clipped": lambda learning_rate: optax.chain(optax.clip(0.5), optax.sgd(learning_rate, momentum=0.5)),
     "clipped, decayed": lambda learning_rate: optax.chain(
         optax.clip_by_global_norm(1.0), optax.sgd(learning_rate, momentum=0.9), optax.add_decayed_weights(-0.01)
     ),
@@ -113,7 +121,7 @@ def at_rest(optimizer, count):
             if jnp.issubdtype(leaf.dtype, jnp.integer):
                 return jnp.asarray(count, leaf.dtype)
             squares = any(word in name for word in (".nu", "sum_of_squares", ".v"))
-            return SQUARES if squares and leaf.shape == (3,) else leaf
+            return SQUARES if squares and leaf.shape == (3,) else SQUARES[0] if squares and leaf.shape == () else leaf
 
         return x._replace(opt_state=jax.tree_util.tree_map_with_path(put, x.opt_state))
 
@@ -195,6 +203,49 @@ def test_the_preconditioner_is_that_of_the_step_by_its_formula(name):
         np.testing.assert_allclose(ds.s.isel(time=t), values[:-3:-1], rtol=1e-6)
         np.testing.assert_allclose(ds.s_smallest.isel(time=t), values[:1], rtol=1e-6)
     assert ds.s_converged.values.all()
+
+
+def sizes(tree):
+    return {name: float(jnp.linalg.norm(leaf)) for name, leaf in flattened(tree).items()}
+
+
+def flattened(tree):
+    return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+GAINS = {  # of a first step, by layer; the distance of DoG from where it began is the least that it knows
+    "lars": (
+        partial(optax.lars, momentum=B),
+        lambda w, g, loss: {name: RATE * 1e-3 * sizes(w)[name] / size for name, size in sizes(g).items()},
+        1 + B,
+    ),
+    "polyak": (
+        partial(optax.polyak_sgd, max_learning_rate=1e3),
+        lambda w, g, loss: dict.fromkeys(sizes(g), loss / sum(n**2 for n in sizes(g).values())),
+        1,
+    ),
+    "dog": (
+        partial(optax.contrib.dog, init_step=("distance", 1e-3), eps=0.0),
+        lambda w, g, loss: dict.fromkeys(sizes(g), RATE * 1e-3 / sum(n**2 for n in sizes(g).values()) ** 0.5),
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GAINS)
+def test_step_sizes_made_of_norms_values_and_distances_are_held(name):
+    optimizer, gain, factor = GAINS[name]
+    system, theta = cj.training(cases.problem(), optimizer), {"learning_rate": RATE}
+    x = system.init(jax.random.key(0), theta)
+    x = x._replace(params=jax.tree.map(lambda leaf: leaf + 0.3, x.params))  # no layer of norm 0
+    x = x._replace(opt_state=(optimizer() if name == "polyak" else optimizer(RATE)).init(x.params))
+    transition = cj.Transition(system, jnp.int32(0), x, theta, jax.random.key(0))
+    found, g, loss = jax.jit(lambda: (transition.edge, transition.batch_grad, transition.loss))()
+    by_layer = gain(x.params, g, float(loss))
+    every = np.concatenate([np.full(leaf.size, by_layer[key]) for key, leaf in flattened(x.params).items()])
+    adaptive = name == "dog"
+    np.testing.assert_allclose(found.inverse, every / (1 if adaptive else every.max()), rtol=1e-6)
+    np.testing.assert_allclose(found.threshold, 2 * factor / (1 if adaptive else every.max()), rtol=1e-6)
 
 
 def _is_params(leaf):
