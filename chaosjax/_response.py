@@ -35,8 +35,8 @@ def response(
     """Linearise a step of an optimizer with its preconditioner held.
 
     Parameters, gradient and momenta change sign together; so does the step. What does not, because it is even in
-    them (means of squares, norms, counters), is the preconditioner, and counts as constant. Which part of the state
-    is which follows from the operations of the step.
+    them (means of squares, norms, counters), or multiplies what vanishes at rest, is the preconditioner, and counts as
+    constant. Which part of the state is which follows from the operations of the step.
 
     Args:
         descend: ``(params, gradient, state) -> (params, state)``.

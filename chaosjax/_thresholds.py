@@ -56,8 +56,8 @@ def stability_threshold(optimizer: Optimizer, *, step: int | None = None, **thet
 
     Raises:
         ValueError: for an optimizer without a threshold: Lion and sign descent, whose step has the same length however
-            flat the loss is; those whose step is not odd in the gradient (line searches, added noise), or in which one
-            weight's gradient moves another; an argument without a value.
+            flat the loss is; those whose step is not odd in the gradient (line searches), or in which one weight's
+            gradient moves another; an argument without a value.
 
     Source: Cohen et al., ICLR 2021, arXiv:2103.00065; Cohen et al., arXiv:2207.14484.
     """

@@ -33,6 +33,8 @@ TOGETHER = {  # one report over several jobs: two of them
     "jimenez/robustness": (["case=digits"], ["case=iris"]),
     "curvature/edge_of_stability": (["case=edge_chebyshev"], ["case=edge_digits"]),
     "curvature/other_edges": (["case=edge_heavy_ball"], ["case=edge_adam"]),
+    "curvature/stochastic_edge": (["job=batch_8"], ["job=sam"]),
+    "curvature/late_windows": (["case=iris"], ["case=iris"]),
     "curvature/before_edge": (["case=digits"], ["case=iris"]),
     "questions/schedules": (["data=iris"], ["data=iris"]),
     "questions/cause": (["data=iris"], ["data=iris"]),

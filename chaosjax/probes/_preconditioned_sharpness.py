@@ -19,8 +19,8 @@ def preconditioned_sharpness(
     .. math:: λ(P^{-1} H) = λ(P^{-1/2} H P^{-1/2}), \qquad P = 1 / \operatorname{diag}(-∂w'/∂g),
 
     the derivative of a step by the gradient, in which all that is even in the gradients (means of squares, norms) is
-    held at its value of this step. For any optax optimizer whose step is odd in gradient, momentum and parameters and
-    moves each parameter by its own gradient. Beyond the threshold the recursion of parameters and momenta along the
+    held at its value of this step, and so is what multiplies gradient or momentum. For any optax optimizer whose step is
+    odd in gradient, momentum and parameters, but for constants, and moves each parameter by its own gradient. Beyond the threshold the recursion of parameters and momenta along the
     leading eigenvector grows while P changes slowly. P and threshold have the units of Cohen et al. (2022) where the
     factory is one of optax's:
 
@@ -46,7 +46,7 @@ def preconditioned_sharpness(
 
     Raises:
         ValueError: as `sharpness`; when run on a system that is no training, on an optimizer whose step is not odd
-            (Lion, line searches, added noise) or in which one parameter's gradient moves another (Muon, Shampoo).
+            (Lion, line searches) or in which one parameter's gradient moves another (Muon, Shampoo).
 
     Cost: that of `sharpness`, a gradient and a few steps of the optimizer. Memory: 2·max_products·d.
 

@@ -149,9 +149,13 @@ def _over_time(ax: Axes, drawn: Mapping[int, xr.Dataset], beta: float) -> None:
         ylim=(0, None),
         title=f"SGD, β = {beta:g}, η = {float(one.learning_rate):g}",
     )
-    ax.legend(
-        fontsize="x-small", title="solid: batch sharpness ± 2 errors; dashed: sharpness", title_fontsize="x-small"
-    )
+    _legend(ax, "solid: batch sharpness ± 2 errors; dashed: sharpness")
+
+
+def _legend(ax: Axes, title: str) -> None:
+    """Above the curves, in room made for it."""
+    ax.set_ylim(0, 1.35 * ax.get_ylim()[1])
+    ax.legend(fontsize="x-small", title=title, title_fontsize="x-small", ncols=3, loc="upper center")
 
 
 def _by_size(ax: Axes, summary: xr.Dataset) -> None:
@@ -168,7 +172,7 @@ def _by_size(ax: Axes, summary: xr.Dataset) -> None:
     ax.set(xscale="log", xlabel="batch size", ylabel="over 2(1 − β)/η, late median", ylim=(0, None))
     ax.set_xticks(summary["batch_size"].values, labels=[str(size) for size in summary["batch_size"].values])
     ax.minorticks_off()
-    ax.legend(fontsize="x-small", title="dotted: 2(1 + β)/η", title_fontsize="x-small")
+    _legend(ax, "dotted: 2(1 + β)/η")
 
 
 def _sam(ax: Axes, dataset: xr.Dataset) -> None:
@@ -182,7 +186,7 @@ def _sam(ax: Axes, dataset: xr.Dataset) -> None:
     ax.set(
         xlabel="SAM's steps", ylabel="sharpness over its edge", ylim=(0, None), title=f"SAM, full batch, η = {rate:g}"
     )
-    ax.legend(fontsize="x-small", title="solid: over SAM's threshold; dashed: over 2/η", title_fontsize="x-small")
+    _legend(ax, "solid: over SAM's threshold; dashed: over 2/η")
 
 
 def words(summary: xr.Dataset, datasets: Datasets) -> dict[str, Any]:
