@@ -34,7 +34,7 @@ TOGETHER = {  # one report over several jobs: two of them
     "curvature/edge_of_stability": (["case=edge_chebyshev"], ["case=edge_digits"]),
     "curvature/other_edges": (["case=edge_heavy_ball"], ["case=edge_adam"]),
     "curvature/stochastic_edge": (["job=batch_8"], ["job=sam"]),
-    "curvature/late_windows": (["case=iris"], ["case=iris"]),
+    "curvature/late_windows": (["setting=iris"], ["setting=iris"]),
     "curvature/before_edge": (["case=digits"], ["case=iris"]),
     "questions/schedules": (["data=iris"], ["data=iris"]),
     "questions/cause": (["data=iris"], ["data=iris"]),
