@@ -68,7 +68,7 @@ def findings(summary: xr.Dataset, datasets: Datasets) -> list[Finding]:
 
 def figures(summary: xr.Dataset, datasets: Datasets) -> dict[str, Figure]:
     """Growth of both over time, one seed of each case and learning rate; and one against the other, all seeds."""
-    figure, axes = panels(1, 2 * len(datasets), (5.5 * len(datasets), 3.6))
+    figure, axes = panels(1, 2 * len(datasets), (7 * len(datasets), 3.6))
     for place, (name, dataset) in enumerate(datasets.items()):
         left, right = axes[2 * place : 2 * place + 2]
         row = summary.sel(case=name)

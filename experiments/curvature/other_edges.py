@@ -32,7 +32,9 @@ def figures(summary: xr.Dataset, datasets: Mapping[str, xr.Dataset]) -> dict[str
         marks.append(Line2D([], [], color=colour, label=f"{label}; η = {values}"))
     left.axhline(1, color="black", linewidth=0.8)
     left.set(ylabel="λ_max(P⁻¹H) over the own threshold", ylim=(0, 1.8), xlabel="time t (steps)")
-    right.set(yscale="log", ylabel="loss", xlabel="time t (steps)")
+    least = min(float(dataset["loss"].min()) for dataset in datasets.values())
+    most = max(float(dataset["loss"].isel(time=0).max()) for dataset in datasets.values())
+    right.set(yscale="log", ylabel="loss", xlabel="time t (steps)", ylim=(least / 2, 10 * most))  # one may diverge
     figure.legend(handles=marks, loc="outside lower center", ncols=2, fontsize="small")
     figure.suptitle("line: solid, dashed, dotted for the learning rates in their order; one seed", fontsize="small")
     return {"other_edges": figure}

@@ -152,10 +152,10 @@ def _over_time(ax: Axes, drawn: Mapping[int, xr.Dataset], beta: float) -> None:
     _legend(ax, "solid: batch sharpness ± 2 errors; dashed: sharpness")
 
 
-def _legend(ax: Axes, title: str) -> None:
+def _legend(ax: Axes, title: str, columns: int = 3) -> None:
     """Above the curves, in room made for it."""
     ax.set_ylim(0, 1.35 * ax.get_ylim()[1])
-    ax.legend(fontsize="x-small", title=title, title_fontsize="x-small", ncols=3, loc="upper center")
+    ax.legend(fontsize="x-small", title=title, title_fontsize="x-small", ncols=columns, loc="upper center")
 
 
 def _by_size(ax: Axes, summary: xr.Dataset) -> None:
@@ -172,7 +172,7 @@ def _by_size(ax: Axes, summary: xr.Dataset) -> None:
     ax.set(xscale="log", xlabel="batch size", ylabel="over 2(1 − β)/η, late median", ylim=(0, None))
     ax.set_xticks(summary["batch_size"].values, labels=[str(size) for size in summary["batch_size"].values])
     ax.minorticks_off()
-    _legend(ax, "dotted: 2(1 + β)/η")
+    _legend(ax, "dotted: 2(1 + β)/η", 2)
 
 
 def _sam(ax: Axes, dataset: xr.Dataset) -> None:
