@@ -89,7 +89,8 @@ def _evaluate(jaxpr: Jaxpr, consts: Sequence[Any], inputs: Sequence[tuple[Any, M
     def read(atom: Any) -> tuple[Any, Mark]:
         if isinstance(atom, Literal):
             size = np.asarray(atom.val)
-            name = (int(np.sign(size)), float(abs(size))) if size.ndim == 0 and np.isfinite(size) else None
+            number = size.ndim == 0 and size.dtype.kind in "fiu" and np.isfinite(size)
+            name = (int(np.sign(size)), float(abs(size))) if number else None
             return atom.val, Mark(EVEN, name=name) if np.any(size != 0) else Mark(ZERO)
         return known[atom]
 

@@ -99,7 +99,6 @@ REAL = {
     "fromage": optax.fromage,
     "lamb": optax.lamb,
     "lars": optax.lars,
-    "novograd": optax.novograd,
     "noisy": partial(optax.noisy_sgd, key=jax.random.key(0)),
     "clipped": lambda learning_rate: optax.chain(optax.clip(0.5), optax.sgd(learning_rate, momentum=0.5)),
     "clipped, decayed": lambda learning_rate: optax.chain(
@@ -121,7 +120,7 @@ def at_rest(optimizer, count):
             if jnp.issubdtype(leaf.dtype, jnp.integer):
                 return jnp.asarray(count, leaf.dtype)
             squares = any(word in name for word in (".nu", "sum_of_squares", ".v"))
-            return SQUARES if squares and leaf.shape == (3,) else SQUARES[0] if squares and leaf.shape == () else leaf
+            return SQUARES if squares and leaf.shape == (3,) else leaf
 
         return x._replace(opt_state=jax.tree_util.tree_map_with_path(put, x.opt_state))
 

@@ -19,10 +19,10 @@ def preconditioned_sharpness(
     .. math:: λ(P^{-1} H) = λ(P^{-1/2} H P^{-1/2}), \qquad P = 1 / \operatorname{diag}(-∂w'/∂g),
 
     the derivative of a step by the gradient, in which all that is even in the gradients (means of squares, norms) is
-    held at its value of this step, and so is what multiplies gradient or momentum. For any optax optimizer whose step is
-    odd in gradient, momentum and parameters, but for constants, and moves each parameter by its own gradient. Beyond the threshold the recursion of parameters and momenta along the
-    leading eigenvector grows while P changes slowly. P and threshold have the units of Cohen et al. (2022) where the
-    factory is one of optax's:
+    held at its value of this step, and so is what multiplies gradient or momentum. For any optax optimizer whose step
+    is odd in gradient, momentum and parameters, but for constants, and moves each parameter by its own gradient. Beyond
+    the threshold the recursion of parameters and momenta along the leading eigenvector grows while P changes slowly. P
+    and threshold have the units of Cohen et al. (2022) where the factory is one of optax's:
 
     - SGD, heavy ball, Nesterov: ``P = 1``; thresholds ``2/η``, ``2(1+β)/η``, ``2(1+β)/((1+2β)η)``.
     - RMSprop: ``P = √(ν+ε)``; ``2/η``. Adagrad: ``P = √(Σg²+ε)``; ``2/η``. ν and Σg² hold this step's gradient.
