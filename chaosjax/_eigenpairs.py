@@ -10,18 +10,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from chaosjax._linalg import LinearMap, in_any_cell, new_direction
-from chaosjax._rayleigh_ritz import (
-    Ritz,
-    Space,
-    Wanted,
-    append,
-    combined,
-    empty_space,
-    restart,
-    ritz_pairs,
-    rounding,
-    usable_rows,
-)
+from chaosjax._rayleigh_ritz import Ritz, Space, Wanted, append, empty_space, restart, ritz_pairs, rounding, usable_rows
 
 _MISSED = 1e-3
 """Largest probability, over the random direction, that an eigenvalue beyond those found escapes the search for it."""
@@ -161,7 +150,7 @@ def eigenpairs(
     start = jax.tree.map(lambda leaf: leaf + zero.astype(leaf.dtype), start)
     search = lax.while_loop(lambda s: in_any_cell(s.running), cycle, start)
     ritz, pairs = search.ritz, k + smallest
-    vectors = combined(search.space, ritz.coefficients, search.space.basis)
+    vectors = search.space.combined(ritz.coefficients, search.space.basis)
     sides = np.repeat([1.0, -1.0, 1.0, -1.0], [k, smallest, wanted.top - k, wanted.bottom - smallest])
     steps = jnp.asarray(sides, dtype) / jnp.where(ritz.scale > 0, ritz.scale, 1.0)
     return ExtremeEigenpairs(

@@ -108,13 +108,8 @@ def supervised(
     dtype = jnp.dtype(dtype or working_dtype())
     sample_loss = _sample_loss(loss, dataset, dtype)
     likelihood = next((LIKELIHOODS[name] for name, known in LOSSES.items() if known is sample_loss), None)
-    mesh = mesh_of(sample_devices)
     samples = len(dataset.train_inputs)
-    if mesh is not None and samples % mesh.size:
-        raise ValueError(
-            f"sample_devices: {mesh.size} devices cannot share {samples} training samples evenly; take "
-            f"{samples - samples % mesh.size} of them, or another number of devices"
-        )
+    mesh = mesh_of(sample_devices, samples)
     train = _arrays(dataset.train_inputs, dataset.train_targets, dataset.outputs, dtype, mesh)
     test = _arrays(dataset.test_inputs, dataset.test_targets, dataset.outputs, dtype, mesh)
     network = functional(model, jnp.asarray(dataset.train_inputs[:1], dtype), dataset.outputs, dtype)

@@ -22,6 +22,10 @@ class Space(NamedTuple):
     rank: Int[Array, ""]
     products: Int[Array, ""]
 
+    def combined(self, coefficients: Float[Array, "n m"], rows: Float[Array, "m d"]) -> Float[Array, "n d"]:
+        """Combinations of the basis, or of its images; the coefficients of rows beyond the rank are 0."""
+        return of_leading_rows(rows, self.rank, lambda rows: coefficients[:, : len(rows)] @ rows)
+
 
 class Wanted(NamedTuple):
     """How many pairs of each end are read: `top` and `bottom`, of which `k` and `smallest` are the pairs asked for."""
@@ -78,17 +82,12 @@ def restart(space: Space, coefficients: Float[Array, "n m"], taken: Bool[Array, 
     projected = space.projected.at[:n, :n].set(coefficients @ space.projected @ coefficients.T)
     rows = jnp.where(taken, jnp.arange(n), len(space.basis))
     return Space(
-        basis=space.basis.at[rows].set(combined(space, coefficients, space.basis)),
-        images=space.images.at[rows].set(combined(space, coefficients, space.images)),
+        basis=space.basis.at[rows].set(space.combined(coefficients, space.basis)),
+        images=space.images.at[rows].set(space.combined(coefficients, space.images)),
         projected=jnp.where(taken, projected, space.projected),
         rank=jnp.where(taken, n, space.rank),
         products=space.products,
     )
-
-
-def combined(space: Space, coefficients: Float[Array, "n m"], rows: Float[Array, "m d"]) -> Float[Array, "n d"]:
-    """Combinations of the basis, or of its images; the coefficients of rows beyond the rank are 0."""
-    return of_leading_rows(rows, space.rank, lambda rows: coefficients[:, : len(rows)] @ rows)
 
 
 def ritz_pairs(space: Space, wanted: Wanted) -> Ritz:
@@ -105,7 +104,7 @@ def ritz_pairs(space: Space, wanted: Wanted) -> Ritz:
         order = jnp.concatenate([order[:k], bottom[:s], order[k:], bottom[s:]])
     scale = jnp.maximum(jnp.abs(values[-1]), jnp.abs(values[lowest]))
     values, coefficients = values[order], jnp.where(held[None], vectors.T[order], 0.0)
-    images, vectors = (combined(space, coefficients, rows) for rows in (space.images, space.basis))
+    images, vectors = (space.combined(coefficients, rows) for rows in (space.images, space.basis))
     residuals = images - values[:, None] * vectors
     return Ritz(values, coefficients, residuals, jnp.linalg.norm(residuals, axis=1), scale)
 

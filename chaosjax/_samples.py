@@ -10,11 +10,11 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 AXIS = "samples"
 
 
-def mesh_of(devices: int | Sequence[Any] | None) -> Mesh | None:
-    """The devices that share the samples: a list of them, or how many of JAX's; None for one that has them all.
+def mesh_of(devices: int | Sequence[Any] | None, samples: int) -> Mesh | None:
+    """The devices that share so many samples: a list of them, or how many of JAX's; None for one that has them all.
 
     Raises:
-        ValueError: for fewer than one, or more than there are.
+        ValueError: for fewer than one, more than there are, or as many as cannot share the samples evenly.
         TypeError: for what is no device.
     """
     if devices is None:
@@ -27,6 +27,11 @@ def mesh_of(devices: int | Sequence[Any] | None) -> Mesh | None:
     listed = list(devices) if isinstance(devices, Sequence) and not isinstance(devices, str) else []
     if not listed or not all(isinstance(device, jax.Device) for device in listed):
         raise TypeError(f"sample_devices={devices!r} must be a number, a list of devices, or None")
+    if samples % len(listed):
+        raise ValueError(
+            f"sample_devices: {len(listed)} devices cannot share {samples} training samples evenly; take "
+            f"{samples - samples % len(listed)} of them, or another number of devices"
+        )
     return Mesh(np.array(listed), (AXIS,))
 
 
