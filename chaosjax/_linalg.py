@@ -52,36 +52,30 @@ def of_leading_rows(
     """
     sizes = [size for size in _ROWS if size < len(rows)] + [len(rows)]
     branches = [lambda rows, size=size: function(rows[:size]) for size in sizes]
-    return lax.switch(jnp.searchsorted(jnp.asarray(sizes), in_every_cell(rank)), branches, rows)
+    return lax.switch(jnp.searchsorted(jnp.asarray(sizes), largest_of_cells(rank)), branches, rows)
 
 
 _ROWS = (8, 16, 24)
 
 
 @jax.custom_batching.custom_vmap
-def in_every_cell(rank: Int[Array, ""]) -> Int[Array, ""]:
+def largest_of_cells(value: Int[Array, ""] | Bool[Array, ""]) -> Int[Array, ""] | Bool[Array, ""]:
     """The largest value in the cells of the batches around; the same for all of them."""
-    return rank
+    return value
 
 
-@in_every_cell.def_vmap
-def _largest(axis_size: int, batched: list[bool], rank: Int[Array, " cells"]) -> tuple[Int[Array, ""], bool]:
-    return in_every_cell(jnp.max(rank)), False
+@largest_of_cells.def_vmap
+def _reduce(axis_size: int, batched: list[bool], value: Array) -> tuple[Array, bool]:
+    return largest_of_cells(jnp.max(value)), False
 
 
-@jax.custom_batching.custom_vmap
 def in_any_cell(condition: Bool[Array, ""]) -> Bool[Array, ""]:
     """Whether a condition holds in any cell of the batches around; the same for all of them.
 
     As the condition of a ``lax.while_loop`` under vmap it saves the copy of all memory that JAX makes at every turn to
     keep finished cells as they are. The body has to leave them as they are by itself.
     """
-    return condition
-
-
-@in_any_cell.def_vmap
-def _reduce(axis_size: int, batched: list[bool], condition: Bool[Array, " cells"]) -> tuple[Bool[Array, ""], bool]:
-    return in_any_cell(jnp.any(condition)), False
+    return largest_of_cells(condition)
 
 
 def check_pairs(name: str, k: int, d: int, max_products: int) -> None:
@@ -109,8 +103,7 @@ def orthonormalise(vectors: Float[Array, "k d"]) -> tuple[Float[Array, "k d"], F
     .. math:: V^\mathsf{T} = Q R, \quad g_i = \ln |R_{ii}|
 
     Summed over the steps of a map and divided by time, g are its Lyapunov exponents (Benettin's algorithm). For frames
-    of your own that evolve inside a step; `probes.lyapunov` does the same beside it. By Householder's reflections:
-    Cholesky's factor takes a fifth less on one core, but calls in two threads wait for each other, four times as long.
+    of your own that evolve inside a step; `probes.lyapunov` does the same beside it.
 
     Args:
         vectors: k tangent vectors in rows, linearly independent.
@@ -129,5 +122,6 @@ def orthonormalise(vectors: Float[Array, "k d"]) -> tuple[Float[Array, "k d"], F
 
 
 def _by_reflections(vectors: Float[Array, "k d"]) -> tuple[Float[Array, "k d"], Float[Array, " k"]]:
+    # Cholesky's factor takes a fifth less on one core; calls in two threads wait for each other, four times as long
     Q, R = jnp.linalg.qr(vectors.T)
     return Q.T, jnp.log(jnp.abs(jnp.diagonal(R)))

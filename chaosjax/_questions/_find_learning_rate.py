@@ -89,7 +89,7 @@ def find_learning_rate(
     is best over a short horizon is too low: Wu, Ren, Liao, Grosse, ICLR 2018, arXiv:1803.02021.
     """
     system = _system_of(problem_or_system, optimizer, batch_size)
-    if target is not None and metric == "test_accuracy" and not 0 < target <= 1:
+    if target is not None and metric.endswith("accuracy") and not 0 < target <= 1:
         raise ValueError(f"target={target!r}: an accuracy is a part between 0 and 1, e.g. 0.9")
     if target is not None and metric not in system.metrics:
         raise ValueError(f"metric={metric!r} is none of the system's: {', '.join(system.metrics) or 'it has none'}")

@@ -12,7 +12,7 @@ from experiments.questions import rule_of_thumb
 from experiments.questions.contrasts import SPANS, compared
 from experiments.questions.fastest_at_onset_figures import figures
 from experiments.questions.landmarks import answers
-from experiments.questions.second_look import cases_of, cost_of, seeds_of
+from experiments.questions.second_look import cases_of, cost_of, seeds_of, stores_of
 
 GROUPS = {
     "all networks": {},
@@ -84,17 +84,13 @@ def summarise(
     index = xr.DataArray(np.array(names, dtype=object), dims="network", name="network")
     times = [row["mean_time"] for row in rows]
     summary = xr.concat([row.drop_dims("learning_rate") for row in rows], index, coords="minimal", compat="override")
-    owns = [provenance_of(_first(jobs[name]))["config"]["own"] for name in names]
+    owns = [provenance_of(stores_of(jobs[name])["sweep"])["config"]["own"] for name in names]
     for key, values in rule_of_thumb.factors(owns).items():
         summary = summary.assign_coords({key: ("network", values)})
     summary["near_roughly"] = answers(summary, level, ROUGHLY, factor)["near"]
     summary = summary.merge(rule_of_thumb.errors(summary, times))
     widths = [own["widths"][0] for own in owns]
     return summary.assign_coords(width=("network", widths)).assign_attrs({"labels": [own["label"] for own in owns]})
-
-
-def _first(job: xr.Dataset | Mapping[str, xr.Dataset]) -> xr.Dataset:
-    return job if isinstance(job, xr.Dataset) else job["sweep"]
 
 
 def counted(summary: xr.Dataset, name: str, where: Mapping[str, bool] | None = None) -> dict[str, int]:

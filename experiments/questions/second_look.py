@@ -44,12 +44,17 @@ def sweeps(
             beside(f"more_{place}", system, probes, axes, steps=steps)
 
 
+def stores_of(parts: xr.Dataset | Mapping[str, xr.Dataset]) -> Mapping[str, xr.Dataset]:
+    """The records of a network under "sweep", and those of more seeds beside them."""
+    return {"sweep": parts} if isinstance(parts, xr.Dataset) else parts
+
+
 def cases_of(parts: xr.Dataset | Mapping[str, xr.Dataset], **settings: Any) -> xr.Dataset:
     """The landmarks and answers of a network, ``[init_scale, share]``; those left open by the first seeds from all.
 
     `again` says which cases were looked at with more seeds.
     """
-    stores = {"sweep": parts} if isinstance(parts, xr.Dataset) else parts
+    stores = stores_of(parts)
     dataset = stores["sweep"]
     first = first_look(dataset, **settings)
     looks: list[xr.Dataset] = []
@@ -156,7 +161,7 @@ def replaced(first: xr.Dataset, more: xr.Dataset) -> xr.Dataset:
 
 def seeds_of(parts: xr.Dataset | Mapping[str, xr.Dataset]) -> tuple[int, int]:
     """How many seeds a network has in all cases, and where they were looked at again."""
-    stores = {"sweep": parts} if isinstance(parts, xr.Dataset) else parts
+    stores = stores_of(parts)
     more = [part.sizes["seed"] for name, part in stores.items() if name.startswith("more_")]
     first = stores["sweep"].sizes["seed"]
     return first, first + max(more, default=0)
@@ -164,7 +169,7 @@ def seeds_of(parts: xr.Dataset | Mapping[str, xr.Dataset]) -> tuple[int, int]:
 
 def cost_of(jobs: Mapping[str, Any]) -> tuple[float, float]:
     """Gradient evaluations and seconds of the second looks, which the cost on the page leaves out."""
-    more = [part for job in jobs.values() if not isinstance(job, xr.Dataset) for part in job.items()]
+    more = [part for job in jobs.values() for part in stores_of(job).items()]
     known = [provenance_of(part) for name, part in more if name.startswith("more_")]
     seconds = sum(each["wall_seconds"] + each["compile_seconds"] for each in known)
     return sum(each["cost"]["steps"] for each in known), seconds
