@@ -61,7 +61,7 @@ def _onset(ax: Axes, summary: xr.Dataset) -> None:
     if not np.isfinite(onset):
         return
     first = onset <= eta.min()
-    left = onset > np.sqrt(eta.min() * eta.max())  # where there is room beside the line
+    left = np.log(onset / eta.min()) > 0.3 * np.log(eta.max() / eta.min())  # where nothing grows yet, if there is room
     ax.annotate(
         f"η_c ≤ {onset:.3g}, the grid's first" if first else f"η_c = {format_interval(summary['onset'])}",
         (onset, 0.4),
