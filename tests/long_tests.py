@@ -58,7 +58,6 @@ LONG = (
     "test_stopping.py::test_fifty_kills",
     "test_stopping.py::test_a_signal_saves_and_says_how_to_go_on[2]",
     "test_store.py::test_a_process_killed",
-    "test_studies.py::test_a_report_runs_no_sweep",
     "test_studies.py::test_an_experiment_at_toy_size",
     "test_studies.py::test_an_experiment_of_the_studies_at_toy_size",
     "test_studies.py::test_an_experiment_that_fails",

@@ -108,7 +108,7 @@ def test_renormalised_copies_never_saturate_where_the_ensemble_does():
 
 
 def test_benettin_without_a_radius_has_no_exponent():
-    ds = sweep({"g": cj.probes.benettin(0.0)}, cases.henon(), {"seed": [0]}, steps=4)
+    ds = sweep({"g": cj.probes.benettin()}, cases.henon(), {"radius": [0.0]}, steps=4)
     assert ds.g[:, 1:].isnull().all()
 
 
@@ -182,6 +182,7 @@ def test_the_ladder_shows_the_floor_and_the_ceiling(ladder):
         (lambda: cj.probes.ensemble(spaces=()), r"spaces=\[\] must be some of"),
         (lambda: cj.probes.ensemble(noise="own"), "noise='own' must be 'common' or 'independent'"),
         (lambda: cj.probes.ensemble(noise="independent", departure=True), "it needs noise='common'"),
+        (lambda: cj.probes.benettin(radius=0.0), "radius=0: copies at distance 0 cannot grow"),
         (lambda: cj.probes.benettin(every=0), "every=0 must be an integer of at least 1"),
         (lambda: cj.probes.benettin(copies=0), "copies=0 must be an integer of at least 1"),
         (

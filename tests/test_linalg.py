@@ -95,9 +95,10 @@ def test_a_vmapped_search_is_the_looped_one():
     nan = jnp.full((D, D), jnp.nan)  # leaves the others as they are
     matrices = jnp.stack([nan, *(symmetric(values) for values in SPECTRA.values())])
     block = jnp.asarray(np.random.default_rng(0).standard_normal((3, D)))
-    together = jax.jit(jax.vmap(lambda A: extremes(A, block, 0)))(matrices)
+    search = jax.jit(lambda A: extremes(A, block, 0))
+    together = jax.jit(jax.vmap(search))(matrices)
     for i, A in enumerate(matrices):
-        alone = extremes(A, block, 0)
+        alone = search(A)
         assert int(alone.products) == int(together.products[i])
         np.testing.assert_allclose(together.values[i], alone.values, rtol=1e-9)
         np.testing.assert_array_equal(together.converged[i], alone.converged)

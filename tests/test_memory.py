@@ -11,7 +11,7 @@ import optax
 import pytest
 
 import chaosjax as cj
-from chaosjax._engine import Engine, Layout, _memory, fitted
+from chaosjax._engine import Engine, Layout, _memory, batch_size_for, fitted
 from chaosjax._engine._memory import Need, OutOfMemory, batch_that_fits, need_of, readable
 from chaosjax._run import Clock, checked_run
 
@@ -105,6 +105,19 @@ def test_a_result_says_what_was_picked_and_why(capsys):
     assert ds.attrs["plan"].startswith("8 cells in batches of 4 (as asked), 13 records in chunks of ")
     assert ds.attrs["plan"] in capsys.readouterr().err
     assert "(by rule: a step of a cell touches " in sweep(cells_per_batch=None).attrs["plan"]
+
+
+@pytest.mark.parametrize(
+    ("touched", "cells", "steps", "batch"),
+    [
+        (175 * 2**10, 7_000, 8, 16),  # a call of one cell would end before Python has made the next
+        (25 * 2**10, 1_536, 200, 8),  # what fits the cache: a call has many steps
+        (11 * 2**20, 140, 6, 1),
+        (175 * 2**10, 9, 8, 5),  # both lanes get cells
+    ],
+)
+def test_batches_on_a_cpu_fit_the_cache_and_make_a_call_worth_its_price(touched, cells, steps, batch):
+    assert batch_size_for(touched, cells, CPU, 2, steps) == batch
 
 
 def test_a_run_that_runs_out_of_memory_goes_on_in_smaller_batches_when_told(tmp_path, monkeypatch):

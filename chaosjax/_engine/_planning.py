@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Sequence
-from math import ceil, inf
+from math import ceil
 from typing import Any
 
 import jax
@@ -141,7 +141,7 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def batch_size_for(working_set: int, cells: int, device: Any, lanes: int, steps: float = inf) -> int:
+def batch_size_for(working_set: int, cells: int, device: Any, lanes: int, steps: int = 2**31) -> int:
     """Cells per batch: as many as fit the cache and as make a call worth its price (CPU), or a share of the memory.
 
     A power of two, at least 1, and no more than one lane's share of the cells.

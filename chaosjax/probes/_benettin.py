@@ -53,10 +53,12 @@ def benettin(
         radius, copies, norm, perturb, where: as in `ensemble`.
 
     Raises:
-        ValueError: as `ensemble`; for `every` below 1.
+        ValueError: as `ensemble`; for `every` below 1, or a radius of 0, from which nothing grows.
 
     Source: Benettin, Galgani, Strelcyn, Phys. Rev. A 14 (1976) 2338.
     """
+    if radius == 0:
+        raise ValueError("radius=0: copies at distance 0 cannot grow; take a radius above 0")
     measure = named_norm(norm)
     perturbed = perturbation(radius, copies, norm, perturb, where)
     every = check_count("every", every, what="steps between renormalisations")
