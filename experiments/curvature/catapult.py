@@ -24,6 +24,9 @@ RISE = 1e-3
 """Relative rise of the sharpness above its start that counts: the accuracy of a reading."""
 
 
+NAMES = {"loss": "c_loss", "sharpness": "c_sharp", "most": "c_max"}
+
+
 class Scaled(NamedTuple):
     """The phase point of training whose learning rate is measured in units of 1/λ_0, and that λ_0."""
 
@@ -94,30 +97,34 @@ def _critical(early: xr.Dataset, long: xr.Dataset) -> xr.Dataset:
             "loss_peak": top,
             "sharpness_peak": peak,
             "trained": trained,
-            "loss": c.where(top > 1).min("c"),
-            "sharpness": c.where(peak > 1 + RISE).min("c"),
-            "most": c.where(trained).max("c").where(~trained.isel(c=-1), np.inf),  # it lies beyond the grid
+            "loss": c.where(top > 1).min("c").fillna(np.inf),  # inf: it lies beyond the grid
+            "sharpness": c.where(peak > 1 + RISE).min("c").fillna(np.inf),
+            "most": c.where(trained).max("c").where(~trained.isel(c=-1), np.inf),  # NaN: none trains
         }
     )
 
 
 def findings(summary: xr.Dataset, records: dict[str, xr.Dataset]) -> list[Finding]:
-    widest, narrowest = summary.isel(width=-1), summary.isel(width=0)
-    difference = _mean(xr.ufuncs.log2(narrowest["loss"] / widest["loss"]))
-    wide, narrow = int(widest["width"]), int(narrowest["width"])
-    found = [
-        *_order(summary),
-        number("catapult", f"c_loss at width {wide}", 2.0, _mean(widest["loss"])),
-        claim(
-            "catapult", f"c_loss falls with width: octaves from {narrow} to {wide}", "> 0", difference,
-            stats.above(difference, 0.0),
-        ),
-        _largest(widest["most"], float(summary["c"][-1]), wide),
-    ]  # fmt: skip
+    widest, end = summary.isel(width=-1), float(summary["c"][-1])
+    wide, narrow = int(widest["width"]), int(summary["width"][0])
+    found = _order(summary)
+    loss = _told(widest["loss"], end)
+    if not isinstance(loss, str):
+        found.append(number("catapult", f"c_loss at width {wide}", 2.0, loss))
+    for name, label, published in (("loss", "c_loss", "> 0"), ("sharpness", "c_sharp", None), ("most", "c_max", None)):
+        octaves = xr.ufuncs.log2(summary[name].isel(width=0) / widest[name]).where(xr.ufuncs.isfinite)
+        kept = octaves.dropna("seed")
+        what = f"{label} falls with width: octaves from {narrow} to {wide}, {kept.sizes['seed']} seeds"
+        difference = stats.mean_interval(octaves, skipna=True)
+        if published:
+            found.append(claim("catapult", what, published, difference, stats.above(difference, 0.0)))
+        else:
+            found.append(beyond("catapult", what, difference))
+    found.append(_largest(widest["most"], end, wide))
     for width in summary["width"].values:
         row = summary.sel(width=width)
-        for name, label in (("loss", "c_loss"), ("sharpness", "c_sharp"), ("most", "c_max")):
-            found.append(beyond("catapult", f"{label} at width {width}", _told(row[name], float(summary["c"][-1]))))
+        for name, label in NAMES.items():
+            found.append(beyond("catapult", f"{label} at width {width}", _told(row[name], end)))
     return found
 
 
@@ -131,26 +138,31 @@ def _largest(values: xr.DataArray, end: float, width: int) -> Finding:
 def _told(values: xr.DataArray, end: float) -> xr.DataArray | str:
     """The mean, or that some values lie beyond the grid, where a mean of the others would be too small."""
     outside = int(np.isinf(values).sum())
-    return f"beyond {end:g} for {outside} of {values.size} seeds" if outside else _mean(values)
+    if outside:
+        return f"beyond {end:g} for {outside} of {values.size} seeds"
+    none = int(np.isnan(values).sum())
+    return f"no c trains for {none} of {values.size} seeds" if none else _mean(values)
 
 
 def _mean(values: xr.DataArray) -> xr.DataArray:
-    """The mean over the seeds that have the value; NaN where it lies beyond the grid for some."""
-    return stats.mean_interval(values.where(~xr.ufuncs.isinf(values).any("seed")), skipna=True)
+    """The geometric mean over the seeds; NaN where a value lies beyond the grid."""
+    return xr.ufuncs.exp(stats.mean_interval(xr.ufuncs.log(values.where(xr.ufuncs.isfinite(values).all("seed")))))
 
 
 def _order(summary: xr.Dataset) -> list[Finding]:
-    """In how many networks the three critical values stand in order, of those that have them all."""
-    known = summary[["loss", "sharpness", "most"]].to_array().notnull().all("variable").values
-    what = "networks with c_loss ≤ c_sharp ≤ c_max"
-    if not known.any():
-        return [claim("catapult", what, "all", "no network has all three", None)]
-    ordered = (summary["loss"] <= summary["sharpness"]) & (summary["sharpness"] <= summary["most"])
-    part = stats.fraction(xr.DataArray(ordered.values[known], dims="network"), over="network")
-    found = [claim("catapult", f"{what}, of {int(known.sum())}", "all", part, stats.above(part, 0.5))]
-    for row, there, width in zip(ordered.values, known, summary["width"].values, strict=True):
-        told = f"{int(row[there].sum())} of {int(there.sum())}"
-        found.append(beyond("catapult", f"of them at width {width}", told, "by width"))
+    """Of how many networks the critical values stand in order, all three and in pairs; those beyond the grid count."""
+    found = []
+    for first, second in (("loss", "sharpness"), ("sharpness", "most")):
+        one, other = summary[first], summary[second]
+        decided = (xr.ufuncs.isfinite(one) | xr.ufuncs.isfinite(other)) & one.notnull() & other.notnull()
+        for width in summary["width"].values:
+            here = decided.sel(width=width).values
+            if not here.any():
+                continue
+            holds = (one <= other).sel(width=width).values[here]
+            part = stats.fraction(xr.DataArray(holds, dims="network"), over="network")
+            what = f"networks of width {width} with {NAMES[first]} ≤ {NAMES[second]}, of {here.sum()}"
+            found.append(claim("catapult", what, "all", part, stats.above(part, 0.5)))
     return found
 
 
@@ -169,10 +181,10 @@ def figures(summary: xr.Dataset, records: dict[str, xr.Dataset]) -> dict[str, Fi
     named = {"loss": "c_loss: loss rises", "sharpness": "c_sharp: sharpness rises", "most": "c_max: most that trains"}
     for i, (name, label) in enumerate(named.items()):
         interval = _mean(summary[name])
-        plotting.band(right, 1 / summary["width"], interval, colour=f"C{i}", label=label)
+        plotting.band(right, summary["width"], interval, colour=f"C{i}", label=label)
     right.axhline(2, color="black", linewidth=0.5)
     right.set(xscale="log", yscale="log", xlabel="width", ylabel="critical c, mean over seeds")
-    right.set_xticks(1 / widths, labels=[str(width) for width in widths])
+    right.set_xticks(widths, labels=[str(width) for width in widths])
     right.minorticks_off()
     right.legend(fontsize="x-small")
     figure.suptitle(
@@ -187,7 +199,12 @@ def words(summary: xr.Dataset, records: dict[str, xr.Dataset]) -> dict[str, Any]
     octaves = np.log2(summary["c"].values)
     long = records[f"long_{int(summary['width'][0])}"]
     spacing = float(octaves[1] - octaves[0])
-    return {"samples": known["train_samples"], "steps": int(long["time"][-1]), "spacing": spacing}
+    return {
+        "samples": known["train_samples"],
+        "steps": int(long["time"][-1]),
+        "spacing": spacing,
+        "end": float(summary["c"][-1]),
+    }
 
 
 report = Experiment(summarise, figures, findings, words)
