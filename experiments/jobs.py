@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+import os
 import signal
 import sys
 import traceback
@@ -127,6 +128,19 @@ def check_names(overrides: Sequence[str], folder: Path | None = None) -> None:
     for name in (name.strip(" '\"") for values in chosen for name in values.split(",")):
         if name not in (*known, "null"):
             sys.exit(f"error: there is no experiment {name!r}; choose from {', '.join(known)}")
+
+
+def check_place(arguments: Sequence[str]) -> None:
+    """Exit with a sentence where the folder of the results cannot be made: Hydra answers with two tracebacks."""
+    if {"--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i"} & set(arguments):
+        return
+    many = {"--multirun", "-m"} & set(arguments)
+    key, default = ("hydra.sweep.dir", "multirun") if many else ("hydra.run.dir", "outputs")
+    given = [value for name, _, value in (argument.partition("=") for argument in arguments) if name == key]
+    folder = Path((given or [default])[-1].strip("'\"").partition("${")[0]).absolute()
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        sys.exit(f"error: {folder} cannot be made, since {there} cannot be written; set {key}= to a folder of your own")
 
 
 def own_folder(arguments: Sequence[str]) -> tuple[Path | None, list[str]]:

@@ -26,6 +26,7 @@ from experiments.jobs import (
     TERMINATED,
     cause_of,
     check_names,
+    check_place,
     explained,
     find_modules_in,
     own_folder,
@@ -37,6 +38,7 @@ def main() -> None:
     """Run what the command line asks for."""
     folder, overrides = own_folder(sys.argv[1:])
     check_names(overrides, folder)
+    check_place(overrides)
     find_modules_in(folder)
     job()
 

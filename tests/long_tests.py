@@ -136,6 +136,7 @@ EXHAUSTIVE = (
     "test_studies.py::test_one_report_over_two_jobs[curvature/before_edge]",
     "test_studies.py::test_one_report_over_two_jobs[curvature/edge_of_stability]",
     "test_studies.py::test_one_report_over_two_jobs[curvature/late_windows]",
+    "test_studies.py::test_one_report_over_two_jobs[curvature/other_edges]",
     "test_studies.py::test_one_report_over_two_jobs[curvature/stochastic_edge]",
     "test_studies.py::test_one_report_over_two_jobs[jimenez/robustness]",
     "test_studies.py::test_one_report_over_two_jobs[questions/batch",

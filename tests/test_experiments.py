@@ -14,7 +14,7 @@ from hydra.utils import get_method, instantiate
 from omegaconf import OmegaConf
 
 import chaosjax as cj
-from experiments.jobs import explained, folder_name
+from experiments.jobs import check_place, explained, folder_name
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
@@ -37,7 +37,9 @@ def run(module: str, *arguments: str, **environment: str) -> subprocess.Complete
 
 
 def test_multirun_gives_each_job_its_own_folder_and_plot_needs_nothing_else(tmp_path):
-    done = run("run", "-m", "dataset=iris", "optimizer=sgd,momentum", *TOY, "~probes.sharpness", f"hydra.sweep.dir={tmp_path}")
+    done = run(
+        "run", "-m", "dataset=iris", "optimizer=sgd,momentum", *TOY, "~probes.sharpness", f"hydra.sweep.dir={tmp_path}"
+    )
     assert done.returncode == 0, done.stderr
     jobs = sorted(path for path in tmp_path.iterdir() if path.is_dir())
     assert len(jobs) == 2
@@ -51,7 +53,9 @@ def test_multirun_gives_each_job_its_own_folder_and_plot_needs_nothing_else(tmp_
     assert table.read_text() == before
     assert figure.exists()
     finished = [xr.open_zarr(job / "sweep.zarr", consolidated=False).attrs["finished"] for job in jobs]
-    again = run("run", "-m", "dataset=iris", "optimizer=sgd,momentum", *TOY, "~probes.sharpness", f"hydra.sweep.dir={tmp_path}")
+    again = run(
+        "run", "-m", "dataset=iris", "optimizer=sgd,momentum", *TOY, "~probes.sharpness", f"hydra.sweep.dir={tmp_path}"
+    )
     assert again.returncode == 0, again.stderr  # finished jobs are opened, not run again
     assert [xr.open_zarr(job / "sweep.zarr", consolidated=False).attrs["finished"] for job in jobs] == finished
 
@@ -83,6 +87,20 @@ def test_a_mistake_gets_one_clear_message(arguments, message, tmp_path):
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_named_before_anything_runs(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        SystemExit, match=r"error: .*file/x cannot be made, .*file cannot be written; set hydra.run.dir="
+    ):
+        check_place([f"hydra.run.dir={tmp_path}/file/x"])
+    check_place([f"hydra.run.dir={tmp_path}/a/b", "dataset=iris"])
+    monkeypatch.setattr(os, "access", lambda place, mode: False)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match=r"multirun cannot be made, .* set hydra.sweep.dir="):
+        check_place(["-m", "dataset=iris,digits"])
+    check_place(["--help"])
 
 
 OWN = [*TOY, "experiment=mine", "run.stride=7,1", "hydra.sweep.subdir=${run.stride}"]
