@@ -59,7 +59,8 @@ def figures(summary: xr.Dataset, dataset: xr.Dataset) -> dict[str, Figure]:
     left.plot([float(key) for key in given], list(given.values()), "kx", label="published, read off")
     left.set(xscale="log", xlabel="radius ε", ylabel="exponent λ (nats/step)")
     left.axhline(0, color="black", linewidth=0.5)
-    left.legend(loc="lower left")
+    left.set_ylim(top=1.6 * left.get_ylim()[1])
+    left.legend(loc="upper right")
     plotting.band(middle, radius, summary["kept_fraction"], label="ours")
     given = published["kept"]
     middle.plot(

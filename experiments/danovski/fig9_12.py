@@ -132,7 +132,7 @@ def figure12(weights: xr.DataArray, moving: xr.DataArray) -> Figure:
     left.set(xlabel="time t (steps)", ylabel="index of the weight", title=f"initialisation {seed}: all weights")
     figure.colorbar(image, ax=left, label=f"log₁₀ mean |Δw| per step, {WINDOW} steps")
     for weight in chosen:
-        right.plot(weights["time"], weights.isel(seed=seed, weight=weight), linewidth=0.5, label=f"weight {weight}")
+        right.plot(weights["time"], weights.isel(seed=seed, weight=weight), linewidth=1.2, label=f"weight {weight}")
     right.set(xlabel="time t (steps)", ylabel="value of the weight", title=f"{len(chosen)} that switch most often")
     right.legend(loc="lower left")
     figure.suptitle("Iris, η = 5")
