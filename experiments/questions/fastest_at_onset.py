@@ -79,12 +79,13 @@ def summarise(
         see `rule_of_thumb.errors`.
     """
     settings = {"level": level, "factor": factor, "shares": shares, "least_window": least_window}
-    names = list(jobs)
+    configs = {name: provenance_of(stores_of(parts)["sweep"])["config"] for name, parts in jobs.items()}
+    names = [name for name in next(iter(configs.values()))["networks"] if name in configs]  # as the yaml lists them
     rows = [cases_of(jobs[name], **settings, learns=learns, equal=equal) for name in names]
     index = xr.DataArray(np.array(names, dtype=object), dims="network", name="network")
     times = [row["mean_time"] for row in rows]
     summary = xr.concat([row.drop_dims("learning_rate") for row in rows], index, coords="minimal", compat="override")
-    owns = [provenance_of(stores_of(jobs[name])["sweep"])["config"]["own"] for name in names]
+    owns = [configs[name]["own"] for name in names]
     for key, values in rule_of_thumb.factors(owns).items():
         summary = summary.assign_coords({key: ("network", values)})
     summary["near_roughly"] = answers(summary, level, ROUGHLY, factor)["near"]

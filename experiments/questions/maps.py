@@ -34,7 +34,8 @@ def draw_map(
             mark = MARKS.get(float(marks[row, column]), "?")
             red, green, blue, _ = colormaps[colours](norm(value))
             ink = "white" if 0.3 * red + 0.6 * green + 0.1 * blue < 0.45 else "black"
-            ax.text(column, row, f"{value:.2g}{mark}", ha="center", va="center", fontsize=6.5, color=ink)
+            text = f"{value:.2g}" if abs(value) >= 0.001 else "<.001"
+            ax.text(column, row, f"{text}{mark}", ha="center", va="center", fontsize=6.5, color=ink)
     ax.set_xticks(np.arange(len(blocks)) * columns + (columns - 1) / 2, [f"{value:g}" for value in blocks])
     for place in range(1, len(blocks)):
         ax.axvline(place * columns - 0.5, color="black", linewidth=0.8)
