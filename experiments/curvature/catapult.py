@@ -9,6 +9,7 @@ import optax
 import xarray as xr
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 import chaosjax as cj
 from chaosjax import curvature, plotting, stats
@@ -186,6 +187,8 @@ def figures(summary: xr.Dataset, records: dict[str, xr.Dataset]) -> dict[str, Fi
     right.set(xscale="log", yscale="log", xlabel="width", ylabel="critical c, mean over seeds")
     right.set_xticks(widths, labels=[str(width) for width in widths])
     right.minorticks_off()
+    right.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    right.yaxis.set_major_formatter("{x:g}")
     right.legend(fontsize="x-small")
     figure.suptitle(
         f"{summary.sizes['seed']} seeds; means of logarithms over the networks that stay finite", fontsize="small"
