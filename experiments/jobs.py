@@ -135,9 +135,13 @@ def check_place(arguments: Sequence[str]) -> None:
     if {"--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i"} & set(arguments):
         return
     many = {"--multirun", "-m"} & set(arguments)
-    key, default = ("hydra.sweep.dir", "multirun") if many else ("hydra.run.dir", "outputs")
-    given = [value for name, _, value in (argument.partition("=") for argument in arguments) if name == key]
-    folder = Path((given or [default])[-1].strip("'\"").partition("${")[0]).absolute()
+    places = [("hydra.sweep.dir", "multirun") if many else ("hydra.run.dir", "outputs")]
+    for argument in arguments:  # an experiment can be a multirun without -m: what is given counts
+        name, _, value = argument.partition("=")
+        if name in ("hydra.sweep.dir", "hydra.run.dir"):
+            places.append((name, value))
+    key, place = places[-1]
+    folder = Path(place.strip("'\"").partition("${")[0]).absolute()
     there = next(place for place in (folder, *folder.parents) if place.exists())
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
         sys.exit(f"error: {folder} cannot be made, since {there} cannot be written; set {key}= to a folder of your own")

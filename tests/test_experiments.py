@@ -37,9 +37,15 @@ def run(module: str, *arguments: str, **environment: str) -> subprocess.Complete
 
 
 def test_multirun_gives_each_job_its_own_folder_and_plot_needs_nothing_else(tmp_path):
-    done = run(
-        "run", "-m", "dataset=iris", "optimizer=sgd,momentum", *TOY, "~probes.sharpness", f"hydra.sweep.dir={tmp_path}"
-    )
+    arguments = [
+        "-m",
+        "dataset=iris",
+        "optimizer=sgd,momentum",
+        *TOY,
+        "~probes.sharpness",
+        f"hydra.sweep.dir={tmp_path}",
+    ]
+    done = run("run", *arguments)
     assert done.returncode == 0, done.stderr
     jobs = sorted(path for path in tmp_path.iterdir() if path.is_dir())
     assert len(jobs) == 2
@@ -53,9 +59,7 @@ def test_multirun_gives_each_job_its_own_folder_and_plot_needs_nothing_else(tmp_
     assert table.read_text() == before
     assert figure.exists()
     finished = [xr.open_zarr(job / "sweep.zarr", consolidated=False).attrs["finished"] for job in jobs]
-    again = run(
-        "run", "-m", "dataset=iris", "optimizer=sgd,momentum", *TOY, "~probes.sharpness", f"hydra.sweep.dir={tmp_path}"
-    )
+    again = run("run", *arguments)
     assert again.returncode == 0, again.stderr  # finished jobs are opened, not run again
     assert [xr.open_zarr(job / "sweep.zarr", consolidated=False).attrs["finished"] for job in jobs] == finished
 
@@ -96,6 +100,8 @@ def test_a_folder_that_cannot_be_made_is_named_before_anything_runs(tmp_path, mo
     ):
         check_place([f"hydra.run.dir={tmp_path}/file/x"])
     check_place([f"hydra.run.dir={tmp_path}/a/b", "dataset=iris"])
+    with pytest.raises(SystemExit, match=r"set hydra.sweep.dir="):
+        check_place(["experiment=jimenez/mnist", f"hydra.sweep.dir={tmp_path}/file/x"])
     monkeypatch.setattr(os, "access", lambda place, mode: False)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match=r"multirun cannot be made, .* set hydra.sweep.dir="):

@@ -27,8 +27,8 @@ threads."""
 
 CPU_CALL = 2**24
 """Bytes that a call should touch on a CPU, over all its steps. A call costs about a millisecond of Python, more where
-threads wait for each other's: 1,400 networks of 10 units in batches of one (1 MiB a call) made 1,600 cell-steps per
-second, in batches of 16 (16 MiB) 15,600, of 64 17,300."""
+threads wait for each other's: 1,400 networks of 10 units in batches of one (0.7 MiB a call) made 1,500 cell-steps per
+second, in batches of 16 (11 MiB) 15,200, of 64 17,100, of 128 14,600."""
 
 BY_RULE = "by rule"
 """How the reason of a batch size begins that nobody has asked for."""
