@@ -5,7 +5,7 @@ import resource
 import jax
 import numpy as np
 import optax
-from work import counted
+from work import counted, layout_of, per_member
 from worker import serve
 from xarray import Dataset
 
@@ -74,18 +74,18 @@ def ensemble(cells: int, copies: int, steps: int) -> dict:
 def main_job(probe: str, seeds: int, steps: int, sharpness_every: int) -> dict:
     """Four learning rates and some seeds on the digits, recorded at every step."""
     axes = {"learning_rate": np.geomspace(0.05, 2.0, 4), "seed": np.arange(seeds)}
-    figures = _figures(cj.sweep(digits(), probes_of(probe, sharpness_every), axes, steps=steps, progress=False))
-    return {**figures, "peak_bytes": _peak_bytes()}
+    dataset = cj.sweep(digits(), probes_of(probe, sharpness_every), axes, steps=steps, progress=False)
+    products = dataset["sharpness_products"].sum("time").mean() / steps if "sharpness_products" in dataset else 0.0
+    return {**_figures(dataset), "peak_bytes": _peak_bytes(), "products_per_step": float(products)}
 
 
-def work(of: str, copies: int = 0, sharpness_every: int = 1) -> dict:
+def work(of: str, layout: dict, copies: int = 0, sharpness_every: int = 1) -> dict:
     """The work of a step: of the Iris net, of it with copies (per member), or of the main job with a probe."""
     theta = {"learning_rate": LEARNING_RATE}
     if of == "iris":
         probes = {"distance": cj.probes.ensemble(copies=copies, where="kernels")} if copies else {}
-        found = counted(iris(), probes, theta)
-        return {**found, "work": {name: count / (1 + copies) for name, count in found["work"].items()}}
-    return counted(digits(), probes_of(of, sharpness_every), theta)
+        return per_member(counted(iris(), probes, theta, **layout), 1 + copies)
+    return counted(digits(), probes_of(of, sharpness_every), theta, **layout)
 
 
 def _figures(dataset: Dataset) -> dict:
@@ -93,7 +93,7 @@ def _figures(dataset: Dataset) -> dict:
     return {
         "rate": attrs["cell_steps_per_second"],
         "compile_seconds": attrs["compile_seconds"],
-        "cells_per_batch": int(attrs["identity"]["cells_per_batch"]),
+        "layout": layout_of(dataset),
         "provenance": {name: attrs[name] for name in ("versions", "commit", "devices", "python")},
     }
 

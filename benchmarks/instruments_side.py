@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import problems
-from work import counted
+from work import counted, layout_of
 from worker import serve
 from xarray import DataArray, Dataset
 
@@ -138,15 +138,15 @@ def run(job: str, steps: int, **options: Any) -> dict:
         "rate": attrs["cell_steps_per_second"],
         "compile_seconds": attrs["trace_seconds"] + attrs["compile_seconds"],
         "values": np.ravel(made.values(found).values).tolist(),
+        "layout": layout_of(found),
     }
 
 
-def work(job: str, steps: int, **options: Any) -> dict:
+def work(job: str, steps: int, layout: dict, **options: Any) -> dict:
     """The work of a step of one of its cells."""
     made = JOBS[job](**options)
-    return counted(
-        made.system, made.probes, {name: float(values[0]) for name, values in made.axes.items()}, made.stride
-    )
+    theta = {name: float(values[0]) for name, values in made.axes.items()}
+    return counted(made.system, made.probes, theta, made.stride, **layout)
 
 
 def rosenstein(length: int, series: int) -> dict:

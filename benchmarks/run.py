@@ -100,14 +100,17 @@ def iris(sizes: Sizes, torch_python: Path | None) -> dict:
             sides["PyTorch, serial"] = lambda: torch("serial", **some, **steps)
         rounds = _rounds(sides, sizes.rounds, "Iris")
         members = {"chaosjax": 0, "chaosjax, cells of copies": sizes.copies}
-        work = {side: ours("work", of="iris", copies=copies) for side, copies in members.items()}
+        work = {
+            side: ours("work", of="iris", copies=copies, layout=rounds[side][0]["layout"])
+            for side, copies in members.items()
+        }
     reference = rounds["chaosjax"][0]["losses"]
     return {
         **found,
         "provenance": rounds["chaosjax"][0]["provenance"],
         "rates": {side: [entry["rate"] for entry in entries] for side, entries in rounds.items()},
         "compile_seconds": [entry["compile_seconds"] for entry in rounds["chaosjax"]],
-        "cells_per_batch": {name: rounds[name][0].get("cells_per_batch") for name in list(sides)[:2]},
+        "cells_per_batch": {name: rounds[name][0]["layout"]["cells"] for name in members},
         "loss_difference": {
             side: max(abs(a - b) for a, b in zip(reference, entries[0]["losses"], strict=False))
             for side, entries in rounds.items()
@@ -128,13 +131,18 @@ def main_job(sizes: Sizes, probes: Sequence[str]) -> dict:
 
         rounds = _rounds({probe: side(probe) for probe in probes}, sizes.main_rounds, "main job")
         count = stack.enter_context(worker("chaosjax_side.py"))
-        work = {probe: count("work", of=probe, sharpness_every=sizes.sharpness_every) for probe in probes}
+        every = sizes.sharpness_every
+        work = {
+            probe: count("work", of=probe, sharpness_every=every, layout=entries[0]["layout"])
+            for probe, entries in rounds.items()
+        }
     return {
         probe: {
             "rates": [entry["rate"] for entry in entries],
             "compile_seconds": [entry["compile_seconds"] for entry in entries],
-            "cells_per_batch": entries[0]["cells_per_batch"],
+            "cells_per_batch": entries[0]["layout"]["cells"],
             "peak_bytes": entries[0]["peak_bytes"],
+            "products_per_step": entries[0]["products_per_step"],
             "work": work[probe],
         }
         for probe, entries in rounds.items()
@@ -154,7 +162,7 @@ def beside(peers_python: Path, rounds: int, toy: bool) -> list[dict]:
                 row.peer: lambda: peers(row.task, **options),  # noqa: B023
             }
             both = _rounds(sides, rounds, row.title)
-            work = ours("work", job=row.task, **options) if swept else None
+            work = ours("work", job=row.task, layout=both["chaosjax"][0]["layout"], **options) if swept else None
         found.append(
             {
                 "title": row.title,

@@ -1,28 +1,55 @@
 """The work of a step, counted from its trace: what no program that computes the same can do without."""
 
+import time
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+from xarray import Dataset
 
 import chaosjax as cj
 
 FUNCTIONS = {"tanh": "tanh", "exp": "exp", "log": "log", "logistic": "logistic"}
 ARITHMETIC = {"add", "sub", "mul", "div", "neg", "max", "min", "sqrt", "rsqrt", "integer_pow", "square", "abs", "sign"}
 SUMS = {"reduce_sum", "reduce_max", "reduce_min", "cumsum", "argmax"}
+KERNELS = ("dot_general", "conv_general_dilated", "qr", "cholesky", "triangular_solve")
 ONE_TURN = "while"
+SECONDS, REPEATS = 0.03, 3
 
 
-def counted(system: cj.System, probes: Mapping[str, cj.Probe], theta: Mapping[str, Any], stride: int = 1) -> dict:
+class Kernel(NamedTuple):
+    """A call of a library's routine, of these shapes."""
+
+    primitive: Any
+    shapes: tuple[jax.ShapeDtypeStruct, ...]
+    params: tuple[tuple[str, Any], ...]
+
+
+def counted(
+    system: cj.System,
+    probes: Mapping[str, cj.Probe],
+    theta: Mapping[str, Any],
+    stride: int = 1,
+    cells: int = 1,
+    at_once: int = 1,
+) -> dict:
     """Operations, calls of functions and bytes of a step of one cell, its records (one in `stride` steps) included.
+
+    Args:
+        cells: per batch, for the shapes of its products.
+        at_once: batches that run side by side.
 
     Returns:
         "work": ``"flops float64"`` and ``"tanh float64"``-like counts; "bytes": the data that the step closes over,
-        and what it carries, read and written once; "open": a loop without a fixed number of turns counts as one.
+        and what it carries, read and written once; "open": a loop without a fixed number of turns counts as one;
+        "kernels": seconds that the products and factorisations take one after the other, each alone as XLA has it, and
+        "in kernels": their part of the operations.
     """
     key = jax.random.key(0)
     carry = jax.eval_shape(lambda: cj.start(system, probes, key, theta))
@@ -34,8 +61,70 @@ def counted(system: cj.System, probes: Mapping[str, cj.Probe], theta: Mapping[st
     work = _Counting().of(traced)
     state = sum(_bytes(leaf) for leaf in jax.tree.leaves(carry))
     data = sum({id(constant): _bytes(constant) for constant in traced.consts}.values())
-    per_step = {name: count / stride for name, count in work.items() if name != ONE_TURN}
-    return {"work": per_step, "bytes": data + 2 * state, "open": ONE_TURN in work}
+    per_step = {name: count / stride for name, count in work.items() if isinstance(name, str) and name != ONE_TURN}
+    batch = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((cells, *leaf.shape), leaf.dtype), carry)
+    kernels = _Counting().of(jax.make_jaxpr(jax.vmap(advance))(batch)) if cells > 1 else work
+    kernels = {kernel: count for kernel, count in kernels.items() if isinstance(kernel, Kernel)}
+    seconds = sum(count * _alone(kernel, at_once) for kernel, count in kernels.items()) / (cells * stride)
+    inside: Counter = Counter()
+    for kernel, count in work.items():
+        if isinstance(kernel, Kernel):
+            inside.update({name: count * each / stride for name, each in _kernel_work(kernel).items()})
+    return {
+        "work": per_step,
+        "bytes": data + 2 * state,
+        "open": ONE_TURN in work,
+        "kernels": seconds,
+        "in kernels": dict(inside),
+    }
+
+
+def layout_of(found: Dataset) -> dict:
+    """How a sweep laid its cells out: cells per batch, and batches side by side."""
+    cells = found["alive"].isel(time=0).size
+    per_batch = int(cj.provenance_of(found)["identity"]["cells_per_batch"])
+    return {"cells": per_batch, "at_once": min(len(jax.local_devices()), -(-cells // per_batch))}
+
+
+def per_member(found: Mapping[str, Any], members: int) -> dict:
+    """The work of a cell as that of each of its members."""
+    shares = {name: {kind: n / members for kind, n in found[name].items()} for name in ("work", "in kernels")}
+    return {**found, **shares, "kernels": found["kernels"] / members}
+
+
+def _alone(kernel: Kernel, at_once: int) -> float:
+    """Seconds of a routine in a loop of its own, of so many of them at a time; they share the time."""
+    rng = np.random.default_rng(0)
+    least = min(range(len(kernel.shapes)), key=lambda i: kernel.shapes[i].size)
+
+    def repeated(turns: int, arrays: list[Any]) -> Any:
+        def turn(_: Any, moving: Any) -> Any:
+            given = [moving if i == least else array for i, array in enumerate(arrays)]
+            found = jax.lax.optimization_barrier(kernel.primitive.bind(*given, **dict(kernel.params)))
+            first = jax.tree.leaves(found)[0]
+            return moving.at[(0,) * moving.ndim].set(jnp.where(first[(0,) * first.ndim] > 0, 1.0, 2.0))
+
+        return jax.lax.fori_loop(0, turns, turn, arrays[least])
+
+    devices = jax.local_devices()
+    sides = [
+        [jax.device_put(rng.normal(size=s.shape).astype(s.dtype), devices[i % len(devices)]) for s in kernel.shapes]
+        for i in range(at_once)
+    ]
+    run = jax.jit(repeated)
+
+    with ThreadPoolExecutor(at_once) as pool:
+
+        def once(turns: int) -> float:
+            begun = time.perf_counter()
+            list(pool.map(lambda side: jax.block_until_ready(run(turns, side)), sides))
+            return time.perf_counter() - begun
+
+        once(1)
+        turns = 1
+        while (took := once(turns)) < SECONDS:
+            turns = max(2 * turns, round(turns * SECONDS / took))
+        return min(took, *(once(turns) for _ in range(REPEATS))) / (turns * at_once)
 
 
 class _Counting:
@@ -93,36 +182,40 @@ def _work(equation: Any) -> Counter:
         return Counter()
     count, flops = shape.size, f"flops {dtype}"
     first = equation.invars[0].aval
-    if name == "dot_general":
-        contracted, _ = params["dimension_numbers"][0]
-        return Counter({flops: 2 * count * prod(first.shape[axis] for axis in contracted)})
-    if name == "conv_general_dilated":
-        kernel = equation.invars[1].aval
-        features = kernel.shape[params["dimension_numbers"].rhs_spec[0]]
-        return Counter({flops: 2 * count * kernel.size // features})
+    if name in KERNELS:
+        shapes = tuple(jax.ShapeDtypeStruct(each.aval.shape, each.aval.dtype) for each in equation.invars)
+        kernel = Kernel(equation.primitive, shapes, tuple(params.items()))
+        return _kernel_work(kernel) + Counter({kernel: 1})
     if name in FUNCTIONS:
         return Counter({f"{FUNCTIONS[name]} {dtype}": count})
     if name in ARITHMETIC:
         return Counter({flops: count})
     if name in SUMS:
         return Counter({flops: first.size})
-    if name in ("qr", "cholesky", "triangular_solve"):
-        return Counter({flops: _factorisation(name, equation)})
     return Counter()
 
 
-def _factorisation(name: str, equation: Any) -> float:
-    """The leading terms of the textbooks' counts."""
-    *batch, m, n = equation.invars[0].aval.shape
+def _kernel_work(kernel: Kernel) -> Counter:
+    """Operations of a product; of a factorisation the leading terms of the textbooks' counts."""
+    name, params, shapes = kernel.primitive.name, dict(kernel.params), [each.shape for each in kernel.shapes]
+    flops = f"flops {kernel.shapes[0].dtype}"
+    if name == "dot_general":
+        (_, right), (_, shared) = params["dimension_numbers"]
+        free = prod(n for axis, n in enumerate(shapes[1]) if axis not in (*right, *shared))
+        return Counter({flops: 2 * prod(shapes[0]) * free})
+    if name == "conv_general_dilated":
+        out = jax.eval_shape(lambda *given: kernel.primitive.bind(*given, **params), *kernel.shapes)
+        return Counter({flops: 2 * out.size * prod(shapes[1]) // shapes[1][params["dimension_numbers"].rhs_spec[0]]})
+    *batch, m, n = shapes[0]
     least = min(m, n)
     if name == "cholesky":
         each = n**3 / 3
     elif name == "triangular_solve":
-        *batch, rows, columns = equation.invars[1].aval.shape
+        *batch, rows, columns = shapes[1]
         each = m * rows * columns
     else:
         each = 4 * max(m, n) * least**2 - 4 * least**3 / 3  # both factors
-    return prod(batch) * each
+    return Counter({flops: prod(batch) * each})
 
 
 def _closed(jaxpr: Any) -> ClosedJaxpr:

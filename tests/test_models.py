@@ -10,6 +10,7 @@ from flax import linen, nnx
 from jax.flatten_util import ravel_pytree
 
 import chaosjax as cj
+from chaosjax._losses import cross_entropy
 from chaosjax.models._functional import functional
 
 KEY = jax.random.key(0)
@@ -219,6 +220,31 @@ def test_a_loss_that_does_not_fit_is_refused():
     labels = cj.supervised(builder, cj.datasets.iris())
     params, state = labels.init(KEY, {})
     np.testing.assert_array_equal(one_hot.loss(params, state, {}, None)[0], labels.loss(params, state, {}, None)[0])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("scale", [0.1, 30.0, 1e4])
+def test_cross_entropy_is_that_of_log_softmax_to_the_last_bit_and_so_are_its_derivatives(dtype, scale):
+    rng = np.random.default_rng(0)
+    outputs = jnp.asarray(scale * rng.normal(size=(50, 4)), dtype)
+    labels = jnp.eye(4, dtype=dtype)[rng.integers(0, 4, 50)]
+
+    def plain(outputs, targets):
+        return -jnp.sum(targets * jax.nn.log_softmax(outputs), axis=-1)
+
+    def derivatives(loss):
+        def mean(outputs, targets):
+            return jnp.mean(loss(outputs, targets))
+
+        slopes = jax.grad(mean, argnums=(0, 1))(outputs, labels)
+        _, turned = jax.jvp(jax.grad(mean), (outputs, labels), (jnp.cos(outputs), jnp.zeros_like(labels)))
+        return jax.vmap(loss)(outputs[:, None], labels[:, None]), *slopes, turned
+
+    for ours, reference in zip(*map(derivatives, (cross_entropy, plain)), strict=True):
+        np.testing.assert_array_equal(ours, reference)
+    soft = jax.nn.softmax(jnp.asarray(rng.normal(size=(50, 4)), dtype))
+    rounding = 8 * float(jnp.finfo(dtype).eps)
+    np.testing.assert_allclose(cross_entropy(outputs, soft), plain(outputs, soft), rounding, rounding * scale)
 
 
 def test_regression_on_numbers_of_your_own():
