@@ -28,9 +28,10 @@ class Job(NamedTuple):
     threads: int | None = None
 
 
-def _training(task: problems.Task, apply, weights, dtype: str = "float64") -> cj.System:
+def _training(task: problems.Task, apply, weights, dtype: str = "float64", microbatch: int | None = None) -> cj.System:
     data = cj.datasets.Dataset(task.inputs, task.targets, task.inputs[:10], task.targets[:10], outputs=10)
-    return cj.training(cj.supervised((weights, apply), data, dtype=np.dtype(dtype)), optax.sgd)
+    problem = cj.supervised((weights, apply), data, dtype=np.dtype(dtype), microbatch=microbatch)
+    return cj.training(problem, optax.sgd)
 
 
 def _mlp(weights, inputs):
@@ -92,7 +93,7 @@ def lorenz96(systems: int) -> Job:
     return Job(system, probes, number, lambda found: _mean(found.growth.isel(number=0))[:1] / dt)
 
 
-def lenet(samples: int, cells: int) -> Job:
+def lenet(samples: int, cells: int, microbatch: int = 4) -> Job:
     """A tangent vector along the training of each of some convolutional networks."""
     task = problems.images(samples, cells)
     stacked = [jnp.asarray(kernel) for kernel in task.weights]
@@ -101,7 +102,7 @@ def lenet(samples: int, cells: int) -> Job:
     def pick(params, theta):
         return tuple(kernel[jnp.int32(theta["number"])] for kernel in stacked)
 
-    base = _training(task, _lenet, lambda key, inputs: tuple(kernel[0] for kernel in stacked))
+    base = _training(task, _lenet, lambda key, inputs: tuple(kernel[0] for kernel in stacked), microbatch=microbatch)
 
     def init(key, theta):
         return base.init(key, theta)._replace(params=pick(None, theta))
@@ -138,7 +139,7 @@ def run(job: str, steps: int, **options: Any) -> dict:
         "rate": attrs["cell_steps_per_second"],
         "compile_seconds": attrs["trace_seconds"] + attrs["compile_seconds"],
         "values": np.ravel(made.values(found).values).tolist(),
-        "layout": layout_of(found),
+        "layout": layout_of(found, made.threads),
     }
 
 

@@ -38,16 +38,16 @@ def bandwidth(size: int) -> dict:
 def function(name: str, dtype: str, size: int) -> dict:
     """Calls per second of a function of one variable by XLA, on vectors that stay in cache, of all cores at work."""
     apply = {"tanh": jnp.tanh, "exp": jnp.exp, "log": jnp.log, "logistic": jax.nn.sigmoid}[name]
-    turns, cores = 32, _cores()
+    turns, n = 32, cores()
     x = jnp.linspace(0.5, 1.5, size, dtype=dtype)
     # scaled on the way, so that no turn ends in infinities or is left out
     repeated = jax.jit(lambda x: jax.lax.fori_loop(0, turns, lambda i, y: apply(0.25 * y + x), x))
-    with ThreadPoolExecutor(cores) as pool:
-        seconds = _seconds(lambda: list(pool.map(lambda _: jax.block_until_ready(repeated(x)), range(cores))))
-    return {"calls": cores * turns * size / seconds}
+    with ThreadPoolExecutor(n) as pool:
+        seconds = _seconds(lambda: list(pool.map(lambda _: jax.block_until_ready(repeated(x)), range(n))))
+    return {"calls": n * turns * size / seconds}
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores that this process may use; an accelerator is one."""
     return len(os.sched_getaffinity(0)) if jax.default_backend() == "cpu" and hasattr(os, "sched_getaffinity") else 1
 

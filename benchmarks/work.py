@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+from machine import cores
 from xarray import Dataset
 
 import chaosjax as cj
@@ -79,11 +80,12 @@ def counted(
     }
 
 
-def layout_of(found: Dataset) -> dict:
+def layout_of(found: Dataset, threads: int | None = None) -> dict:
     """How a sweep laid its cells out: cells per batch, and batches side by side."""
     cells = found["alive"].isel(time=0).size
     per_batch = int(cj.provenance_of(found)["identity"]["cells_per_batch"])
-    return {"cells": per_batch, "at_once": min(len(jax.local_devices()), -(-cells // per_batch))}
+    at_once = min(threads or cores(), -(-cells // per_batch))
+    return {"cells": per_batch, "at_once": at_once}
 
 
 def per_member(found: Mapping[str, Any], members: int) -> dict:

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 from chaosjax._description import describe
 from chaosjax._fit import Fit
 from chaosjax._losses import LIKELIHOODS, LOSSES, LossFunction, accuracy, r_squared
+from chaosjax._microbatches import check_microbatch, outputs_in_parts, summed_in_parts
 from chaosjax._precision import working_dtype
 from chaosjax._samples import mesh_of, spread
 from chaosjax._system import Theta
@@ -55,6 +56,7 @@ class Problem(NamedTuple):
         attrs: plain values that say what the problem is.
         fit: the loss as a mean over training samples.
         mesh: the devices over which the samples are spread; None: one has them all.
+        microbatch: samples that the loss takes at a time; None: all of them.
     """
 
     init: Initialise
@@ -66,6 +68,7 @@ class Problem(NamedTuple):
     attrs: Mapping[str, Any] = {}
     fit: Fit | None = None
     mesh: Mesh | None = None
+    microbatch: int | None = None
 
     def __repr__(self) -> str:
         data = f"{self.attrs.get('dataset', {}).get('name', 'unnamed')}, {self.samples or 'no'} samples"
@@ -80,6 +83,7 @@ def supervised(
     weight_decay: float = 0.0,
     dtype: Any = None,
     sample_devices: int | Sequence[Any] | None = None,
+    microbatch: int | None = None,
 ) -> Problem:
     """Supervised learning, ``L(w) = (1/n) Σ_i ℓ(f(x_i; w), y_i) + ½ weight_decay ‖w‖²``.
 
@@ -99,10 +103,14 @@ def supervised(
         sample_devices: devices, or how many of JAX's, over which the samples are spread, for problems larger than one
             device: each holds its share, and they compute every step together. Sums over samples then round
             otherwise than on one device. None: every device has all samples, and computes cells of its own.
+        microbatch: samples taken at a time: loss and gradient of a step, and all metrics, are summed over parts of so
+            many, with the memory of one part; the sums round otherwise. For networks that treat each sample by itself.
+            None: all samples of a step at once.
 
     Raises:
         ValueError: an unknown loss, one that does not fit the targets or returns another shape, or a network whose
-            outputs do not have the targets' shape; a number of training samples that sample_devices cannot share.
+            outputs do not have the targets' shape; a number of training samples that sample_devices cannot share; a
+            microbatch beside sample_devices, or of a network that carries a state.
         TypeError: a model of no known kind.
     """
     dtype = jnp.dtype(dtype or working_dtype())
@@ -114,6 +122,8 @@ def supervised(
     test = _arrays(dataset.test_inputs, dataset.test_targets, dataset.outputs, dtype, mesh)
     network = functional(model, jnp.asarray(dataset.train_inputs[:1], dtype), dataset.outputs, dtype)
     _check_outputs(network, train)
+    if microbatch is not None:
+        check_microbatch(microbatch, samples, mesh, jax.eval_shape(network.init, jax.random.key(0))[1])
 
     def init(key: PRNGKeyArray, theta: Theta) -> tuple[PyTree, PyTree]:
         params, state = network.init(key)
@@ -129,21 +139,35 @@ def supervised(
     def fitted(params: PyTree, state: PyTree, indices: Int[Array, " b"] | None) -> Float[Array, "n outputs"]:
         return network.apply(params, state, picked(train[0], indices), training=True)[0]
 
+    def in_parts(params: PyTree, state: PyTree, indices: Int[Array, " b"] | None, size: int) -> Float[Array, ""]:
+        data = [picked(array, indices) for array in train]
+
+        def part(params: PyTree, inputs: Array, targets: Array) -> Float[Array, ""]:
+            return jnp.sum(sample_loss(network.apply(params, state, inputs, training=True)[0], targets)) / len(data[0])
+
+        return summed_in_parts(part, min(size, len(data[0])))(params, *data)
+
     def objective(params: PyTree, state: PyTree, theta: Theta, indices: Int[Array, " b"] | None = None):
-        outputs, state = network.apply(params, state, picked(train[0], indices), training=True)
-        value = jnp.mean(losses(outputs, indices))
+        if microbatch is None:
+            outputs, state = network.apply(params, state, picked(train[0], indices), training=True)
+            value = jnp.mean(losses(outputs, indices))
+        else:
+            value = in_parts(params, state, indices, microbatch)
         decay = theta.get("weight_decay", weight_decay)
         if isinstance(decay, (int, float)) and decay == 0:
             return value, state
         squares = sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(params))
         return value + 0.5 * jnp.asarray(decay, dtype) * squares, state
 
+    def predicted(params: PyTree, state: PyTree, inputs: Array) -> Float[Array, "n outputs"]:
+        return outputs_in_parts(lambda x: network.apply(params, state, x, training=False)[0], microbatch, inputs)
+
     classes = dataset.train_targets.ndim == 1 or "classes" in dataset.attrs
     return Problem(
         init,
         objective,
-        _metrics(network, sample_loss, classes, {"train": train, "test": test}),
-        outputs=lambda params, state: network.apply(params, state, test[0], training=False)[0],
+        _metrics(predicted, sample_loss, classes, {"train": train, "test": test}),
+        outputs=lambda params, state: predicted(params, state, test[0]),
         samples=samples,
         theta={"weight_decay": None if weight_decay == 0 else weight_decay, "init_scale": None},
         attrs={
@@ -153,17 +177,19 @@ def supervised(
             "weight_decay": weight_decay,
             "dtype": str(dtype),
             **({} if mesh is None else {"sample_devices": mesh.size}),
+            **({} if microbatch is None else {"microbatch": microbatch}),
         },
         fit=Fit(fitted, losses, likelihood),
         mesh=mesh,
+        microbatch=microbatch,
     )
 
 
 def _metrics(
-    network: Functional, sample_loss: LossFunction, classes: bool, parts: Mapping[str, tuple[Array, Array]]
+    predicted: Callable[..., Array], sample_loss: LossFunction, classes: bool, parts: Mapping[str, tuple[Array, Array]]
 ) -> dict[str, Measure]:
     def reading(measure: Callable[[Array, Array], Array], inputs: Array, targets: Array) -> Measure:
-        return lambda params, state: measure(network.apply(params, state, inputs, training=False)[0], targets)
+        return lambda params, state: measure(predicted(params, state, inputs), targets)
 
     measures = {
         "loss": lambda outputs, targets: jnp.mean(sample_loss(outputs, targets)),

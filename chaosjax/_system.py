@@ -95,6 +95,8 @@ class System(NamedTuple):
         attrs: plain values that say what the system is; they reach the provenance of every result.
         fit: the loss as a mean over training samples, for Gauss–Newton and Fisher matrices.
         mesh: the devices over which the samples are spread, which compute a step together; None: one computes it.
+        microbatch: samples that a step takes at a time; None: all of them. Tangent vectors then go through the parts
+            beside the step; a linearization would keep what all of them leave behind.
     """
 
     init: FirstPoint
@@ -109,6 +111,7 @@ class System(NamedTuple):
     attrs: Mapping[str, Any] = {}
     fit: Fit | None = None
     mesh: Mesh | None = None
+    microbatch: int | None = None
 
     def __repr__(self) -> str:
         theta = "any" if self.theta is None else ", ".join(self.theta)

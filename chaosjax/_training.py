@@ -109,6 +109,7 @@ def training(
         attrs={**problem.attrs, "optimizer": rule.words, "batch_size": batch_size, "replacement": replacement},
         fit=fit and fit._replace(outputs=lambda x, theta, noise: fit.outputs(x.params, x.model_state, noise)),
         mesh=problem.mesh,
+        microbatch=problem.microbatch,
     )
 
 

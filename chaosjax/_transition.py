@@ -82,7 +82,18 @@ class Transition:
     @cached_property
     def push(self) -> Callable[[Float[Array, " d"]], Float[Array, " d"]]:
         """The tangent map ``v -> (d step / d u) v`` at x, in the coordinates of `phase`."""
+        if self.system.microbatch is not None:
+            return lambda v: self._along(v)[1]
         return self._stepped[2] or self._linearize()[1]
+
+    def pushed(self, vectors: Float[Array, "k d"]) -> Float[Array, "k d"]:
+        """The images of tangent vectors in rows, `push` of each."""
+        if self.system.microbatch is None:
+            return jax.vmap(self.push)(vectors)
+        y, images = jax.vmap(self._along, out_axes=(None, 0))(vectors)
+        if not self._members:
+            self.__dict__.setdefault("_stepped", (y, {}, None))
+        return images
 
     def require_differentiable(self) -> None:
         """Refuses a step with jumps that `push` would not see.
@@ -185,7 +196,7 @@ class Transition:
         """y, the members' images and, where it was made on the way, the tangent map at x."""
         groups = self._members
         starts = sorted({0, *(members.start for members in groups.values())})
-        if not groups and self._linearized:
+        if not groups and self._linearized and self.system.microbatch is None:
             y, push = self._linearize()
             return y, {}, push
         if len(starts) == 1:
@@ -232,11 +243,14 @@ class Transition:
         return jax.tree.map(lambda own, rest: jnp.concatenate([own[None], rest])[index], self.noise, drawn)
 
     def _linearize(self) -> tuple[PyTree, Callable[[Float[Array, " d"]], Float[Array, " d"]]]:
-        u, chart = phase(self.x)
-
-        def image(u: Float[Array, " d"]) -> tuple[Float[Array, " d"], PyTree]:
-            y = self.step(chart(u))
-            return phase(y)[0], y
-
-        _, push, y = jax.linearize(image, u, has_aux=True)
+        _, push, y = jax.linearize(self._image, phase(self.x)[0], has_aux=True)
         return y, push
+
+    def _along(self, v: Float[Array, " d"]) -> tuple[PyTree, Float[Array, " d"]]:
+        """y, and the image of a tangent vector on the way to it."""
+        _, image, y = jax.jvp(self._image, (phase(self.x)[0],), (v,), has_aux=True)
+        return y, image
+
+    def _image(self, u: Float[Array, " d"]) -> tuple[Float[Array, " d"], PyTree]:
+        y = self.step(phase(self.x)[1](u))
+        return phase(y)[0], y

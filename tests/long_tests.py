@@ -51,6 +51,7 @@ LONG = (
     "test_question_trials.py::test_refined",
     "test_questions.py::test_a_problem_is_swept",
     "test_questions.py::test_the_intervals_hold",
+    "test_microbatches.py::test_a_sweep",
     "test_sample_devices.py::test_records",
     "test_series_embedding.py::test_vmap_and_apply",
     "test_sharpness.py::test_",

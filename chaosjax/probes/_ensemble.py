@@ -96,7 +96,7 @@ def ensemble(
         return Ensemble(made, tangents)
 
     def update(m: Ensemble, transition: Transition, images: PyTree) -> Ensemble:
-        tangents = jax.vmap(transition.push)(m.tangents) if departure else m.tangents
+        tangents = transition.pushed(m.tangents) if departure else m.tangents
         return Ensemble(m.copies._replace(points=images), tangents)
 
     def emit(m: Ensemble, transition: Transition) -> tuple[Ensemble, dict[str, Array]]:

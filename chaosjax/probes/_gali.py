@@ -67,7 +67,7 @@ def gali(k: int = 2, piecewise: bool = False) -> Probe:
     def update(m: Deviations, transition: Transition) -> Deviations:
         if not piecewise:
             transition.require_differentiable()
-        frame, R = unbatched(jnp.linalg.qr)(jax.vmap(transition.push)(m.frame).T)
+        frame, R = unbatched(jnp.linalg.qr)(transition.pushed(m.frame).T)
         coordinates = R @ m.coordinates
         lengths = jnp.linalg.norm(coordinates, axis=0)
         change = jnp.sum(jnp.log(jnp.abs(jnp.diagonal(R)))) - jnp.sum(jnp.log(lengths))

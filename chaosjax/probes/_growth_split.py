@@ -159,7 +159,7 @@ def _parts(
     negative = jax.vmap(transition.embed)(spectrum.part(-jnp.inf, 0.0))
     state = v - transition.embed(w)
     image = transition.push(v)
-    images = jax.vmap(transition.push)(jnp.stack([*sharp, *negative, state]))
+    images = transition.pushed(jnp.stack([*sharp, *negative, state]))
     X = (images - jnp.stack([*sharp, *negative, state])) @ (image + v)
     whole = (image - v) @ (image + v)
     growth = jnp.log(jnp.linalg.norm(image))

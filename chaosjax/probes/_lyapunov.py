@@ -131,7 +131,7 @@ def _first(key: PRNGKeyArray, x: PyTree, k: int) -> Frame:
 def _pushed(transition: Transition, piecewise: bool) -> Any:
     if not piecewise:
         transition.require_differentiable()
-    return jax.vmap(transition.push)
+    return transition.pushed
 
 
 def _plain(k: int, every: int, piecewise: bool) -> Probe:

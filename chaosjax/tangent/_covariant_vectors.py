@@ -154,7 +154,7 @@ def _frames(k: int, with_vectors: bool) -> Probe:
 
     def update(m: _Frame, transition: Transition) -> _Frame:
         transition.require_differentiable()
-        vectors, R = unbatched(jnp.linalg.qr)(jax.vmap(transition.push)(m.vectors).T)
+        vectors, R = unbatched(jnp.linalg.qr)(transition.pushed(m.vectors).T)
         return _Frame(vectors.T, R)
 
     def emit(m: _Frame, transition: Transition) -> tuple[_Frame, dict[str, Array]]:
