@@ -1,6 +1,7 @@
 """Where trainability ends: the dimension of its boundary, what bounds the answer, and the exponent there."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -222,6 +223,7 @@ def words(summary: xr.Dataset, records: Mapping[str, Any]) -> dict[str, Any]:
         "trains": stats.format_interval(summary["trains"]),
         "fails": stats.format_interval(summary["fails"], "nats/step"),
         "slopes": _slopes(summary),
+        "resolutions": _resolutions(summary, points),
         "share": f"{float(summary['computed'].sel(map='rates')) / points**2:.0%}",
     }
 
@@ -234,6 +236,20 @@ def _slopes(summary: xr.Dataset) -> str:
     zooms = [name for name in summary["map"].values if name.startswith("zoom")]
     slopes = summary["local_slope"].sel(map=zooms).isel(size=slice(None, -1))
     return f"{float(slopes.min()):.2f} to {float(slopes.max()):.2f}" if zooms else "unknown"
+
+
+def _resolutions(summary: xr.Dataset, points: int) -> str:
+    """D of the whole map on its coarser grids and on its own, and whether it has settled."""
+    coarser = summary["on_coarser_grids"].sortby("points")
+    found = [coarser.sel(points=n) for n in coarser["points"].values] + [summary["dimension"].sel(map="rates")]
+    sides = [*map(int, coarser["points"].values), points]
+    estimates = [float(stats.bounds(dimension)[0]) for dimension in found]
+    grows = all(a < b for a, b in pairwise(estimates))
+    listed = ", ".join(f"{stats.format_interval(one)} on {n} × {n}" for n, one in zip(sides, found, strict=True))
+    verdict = (
+        "it still grows: more of the boundary than this grid shows may be rough" if grows else "it does not grow on"
+    )
+    return f"{listed} points; {verdict}"
 
 
 report = Experiment(summarise, figures, findings, words)
