@@ -246,10 +246,8 @@ def _resolutions(summary: xr.Dataset, points: int) -> str:
     estimates = [float(stats.bounds(dimension)[0]) for dimension in found]
     grows = all(a < b for a, b in pairwise(estimates))
     listed = ", ".join(f"{stats.format_interval(one)} on {n} × {n}" for n, one in zip(sides, found, strict=True))
-    verdict = (
-        "it still grows: more of the boundary than this grid shows may be rough" if grows else "it does not grow on"
-    )
-    return f"{listed} points; {verdict}"
+    verdict = "still rises, so that finer grids may find more" if grows else "does not rise throughout"
+    return f"{listed} points; the estimate {verdict}"
 
 
 report = Experiment(summarise, figures, findings, words)
