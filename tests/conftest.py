@@ -41,7 +41,7 @@ use_disk_cache()
 QUICKLY_COMPILED = (
     "test_alignment test_curvature test_edge_of_chaos test_ensembles test_find_learning_rate test_growth_split "
     "test_interventions test_jumps test_landscape test_late_frames test_linalg test_models test_optimizers test_probes "
-    "test_sample_devices test_studies test_thresholds test_training"
+    "test_microbatches test_sample_devices test_studies test_thresholds test_training"
 ).split()
 
 

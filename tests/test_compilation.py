@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+import zlib
 
 import cases
 import jax
@@ -142,6 +143,15 @@ def test_of_the_kept_programs_those_used_longest_ago_go_first(tmp_path):
     assert len(list(tmp_path.iterdir())) == 3
     _disk_cache._prune(tmp_path, 250)
     assert {path.name for path in tmp_path.iterdir()} == {"new", "oldest"}
+
+
+def test_a_program_that_a_kill_cut_short_is_dropped_and_nothing_else(tmp_path):
+    whole = zlib.compress(b"machine code" * 100)
+    contents = {"whole": whole, "cut": whole[:-7], "empty": b"", "other": b"\x28\xb5\x2f\xfd...", "text": b"note"}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    _disk_cache._drop_cut_short(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"whole", "other", "text"}
 
 
 def test_a_step_whose_surroundings_have_changed_is_traced_anew():

@@ -38,7 +38,7 @@ def run(microbatch=None, names=tuple(PROBES), optimizer=optax.sgd, **options):
 
 
 @pytest.mark.parametrize(("dtype", "rtol"), [("float64", 1e-12), ("float32", 2e-5)])
-@pytest.mark.parametrize("microbatch", [1, 4, 33])
+@pytest.mark.parametrize("microbatch", [1, 4])
 def test_loss_gradient_and_curvature_are_those_of_all_samples(microbatch, dtype, rtol):
     whole, parted = problem(dtype=dtype), problem(microbatch, dtype)
     params, state = whole.init(jax.random.key(0), {})
@@ -48,8 +48,10 @@ def test_loss_gradient_and_curvature_are_those_of_all_samples(microbatch, dtype,
         def loss(w):
             return problem.loss(unravel(w), state, {}, None)[0]
 
-        slope = jax.jvp(loss, (flat,), (jnp.ones_like(flat),))
-        return *slope, jax.grad(loss)(flat), jax.jit(jax.hessian(loss))(flat)
+        def both(w):
+            return *jax.jvp(loss, (w,), (jnp.ones_like(w),)), jax.grad(loss)(w), jax.hessian(loss)(w)
+
+        return jax.jit(both)(flat)
 
     for ours, reference in zip(derivatives(parted), derivatives(whole), strict=True):
         np.testing.assert_allclose(ours, reference, rtol=rtol, atol=rtol)

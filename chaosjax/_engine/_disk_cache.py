@@ -5,6 +5,7 @@ import os
 import platform
 import threading
 import warnings
+import zlib
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,9 @@ _DEFAULT_SECONDS, _LEAST_SECONDS = 1.0, 0.2
 
 MOST_BYTES = 2 * 2**30
 """What the folder may hold when a process begins; beyond it, what was used longest ago goes."""
+
+LAST_WRITTEN = 8
+"""Files that are looked at for the traces of a kill."""
 
 
 _hits = threading.local()
@@ -53,6 +57,7 @@ def use_disk_cache() -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _is_private(folder):
             raise PermissionError(0, "others can write it")
+        _drop_cut_short(folder)
         _prune(folder, MOST_BYTES)
     except (OSError, RuntimeError) as error:
         why = getattr(error, "strerror", error)
@@ -85,6 +90,26 @@ def _prune(folder: Path, most: int) -> None:
             break
         path.unlink(missing_ok=True)
         total -= status.st_size
+
+
+def _drop_cut_short(folder: Path) -> None:
+    """Delete what a process that was killed had begun to write: JAX would warn of it, and compile it, in every run.
+
+    Once per process, among the files written last. JAX compresses by zlib where no zstandard is installed; of other
+    formats only empty files are seen.
+    """
+    files = []
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):
+            files.append((path.stat().st_mtime_ns, path))
+    for _, path in sorted(files)[-LAST_WRITTEN:]:
+        with suppress(FileNotFoundError):
+            content = path.read_bytes()
+            unpacking = zlib.decompressobj()
+            with suppress(zlib.error):  # not zlib's, or damaged otherwise
+                unpacking.decompress(content)
+                if not unpacking.eof:
+                    path.unlink(missing_ok=True)
 
 
 def _is_private(folder: Path) -> bool:
