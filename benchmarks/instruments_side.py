@@ -93,7 +93,7 @@ def lorenz96(systems: int) -> Job:
     return Job(system, probes, number, lambda found: _mean(found.growth.isel(number=0))[:1] / dt)
 
 
-def lenet(samples: int, cells: int, microbatch: int = 4) -> Job:
+def lenet(samples: int, cells: int, microbatch: int = 2) -> Job:
     """A tangent vector along the training of each of some convolutional networks."""
     task = problems.images(samples, cells)
     stacked = [jnp.asarray(kernel) for kernel in task.weights]
