@@ -44,6 +44,7 @@ SYSTEMS = {
     "float32": lambda: maps(jnp.float32),
     "float16": lambda: maps(jnp.float16),
     "sgd": lambda: cj.training(cases.problem(), optax.sgd),
+    "parted": lambda: cj.training(cases.problem(microbatch=3), optax.sgd),
     "adam": lambda: cj.training(cases.problem(), optax.adam, batch_size=3),
     "stateful": lambda: cj.training(cj.supervised(Averaged, cases.dataset()), optax.sgd),
 }
