@@ -17,11 +17,10 @@ PROBES = {
     "loss": probes.loss(),
     "growth": probes.lyapunov(k=2),
     "copies": probes.ensemble(copies=2, radius=1e-6),
-    "sharpness": probes.sharpness(),
     "accuracy": probes.metric("test_accuracy"),
     "score": probes.metric("train_loss"),
 }
-ROUNDING = {"loss": 1e-11, "growth": 1e-8, "copies": 1e-5, "sharpness": 1e-6, "accuracy": 1e-12, "score": 1e-11}
+ROUNDING = {"loss": 1e-11, "growth": 1e-8, "copies": 1e-5, "accuracy": 1e-12, "score": 1e-11}
 
 
 def problem(microbatch=None, dtype=None, samples=43):

