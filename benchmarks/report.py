@@ -39,7 +39,7 @@ def page(results: dict) -> str:
         f"- {results['started']}, commit {results['iris']['provenance']['commit']}, one-minute load before the run "
         f"{results['load_before']:.1f}",
         f"- {machine['cores']} cores of {machine['processor']}, {machine['system']}"
-        + (f"; {machine['accelerator']}" if machine["accelerator"] else ""),
+        + (f"; {machine['accelerator']}" if machine["accelerator"] else "; no accelerator was at hand"),
         f"- Python {results['iris']['provenance']['python']}, "
         + ", ".join(f"{name} {version}" for name, version in named.items()),
         "",
