@@ -92,7 +92,7 @@ class Transition:
             return jax.vmap(self.push)(vectors)
         y, images = jax.vmap(self._along, out_axes=(None, 0))(vectors)
         if not self._members:  # in the place of a y that was computed without them
-            self.__dict__["_stepped"] = y, {}, None
+            self._stepped = y, {}, None
         return images
 
     def require_differentiable(self) -> None:
